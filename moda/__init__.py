@@ -1,0 +1,1 @@
+"""MODA: a small vision-language model that describes fashion products."""

@@ -1,0 +1,509 @@
+"""MODA: a vision encoder, a connector, and a causal language model that describes what it is shown.
+
+The encoder's features pass a small connector and take the places of the `<image>` tokens among the text embeddings; the
+language model reads both under the mask of `masks_moda`. Any transformers encoder and causal language model will do.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Optional, Union
+
+import torch
+from torch import nn
+from transformers import (
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GenerationMixin,
+    PreTrainedModel,
+)
+from transformers.cache_utils import Cache
+from transformers.masking_utils import create_masks_for_generate
+from transformers.modeling_outputs import BaseModelOutputWithPast, BaseModelOutputWithPooling, ModelOutput
+
+
+try:  # as remote code
+    from .configuration_moda import ModaConfig
+    from .connectors_moda import CONNECTORS, build_connector
+    from .masks_moda import make_attention_mask, number_images
+    from .vision_moda import build_vision_tower, encode_images, load_vision_tower
+except ImportError:  # from the repository root, or installed
+    from configuration_moda import ModaConfig
+    from connectors_moda import CONNECTORS, build_connector
+    from masks_moda import make_attention_mask, number_images
+    from vision_moda import build_vision_tower, encode_images, load_vision_tower
+
+if TYPE_CHECKING:  # names the file, so that every save_pretrained copies it along
+    from .pipeline_moda import ModaImageToTextPipeline  # noqa: F401
+
+
+@dataclass
+class ModaModelOutputWithPast(BaseModelOutputWithPast):
+    """[`ModaModel`]'s output.
+
+    Args:
+        image_hidden_states (`torch.FloatTensor` of shape `(images, image_seq_length, hidden_size)`, *optional*):
+            The connector's output.
+    """
+
+    image_hidden_states: Optional[torch.FloatTensor] = None
+
+
+@dataclass
+class ModaCausalLMOutputWithPast(ModelOutput):
+    """[`ModaForConditionalGeneration`]'s output.
+
+    Args:
+        loss (`torch.FloatTensor` of shape `()`, *optional*): Cross-entropy of the next token, when `labels` are given.
+        logits (`torch.FloatTensor` of shape `(batch, length, vocab_size)`): Scores of the next token.
+        past_key_values (`Cache`, *optional*): Keys and values of the tokens seen.
+        hidden_states, attentions (`tuple[torch.FloatTensor]`, *optional*): The language model's, when asked for.
+        image_hidden_states (`torch.FloatTensor` of shape `(images, image_seq_length, hidden_size)`, *optional*):
+            The connector's output.
+    """
+
+    loss: Optional[torch.FloatTensor] = None
+    logits: Optional[torch.FloatTensor] = None
+    past_key_values: Optional[Cache] = None
+    hidden_states: Optional[tuple[torch.FloatTensor]] = None
+    attentions: Optional[tuple[torch.FloatTensor]] = None
+    image_hidden_states: Optional[torch.FloatTensor] = None
+
+
+class ModaPreTrainedModel(PreTrainedModel):
+    config_class = ModaConfig
+    base_model_prefix = "model"
+    main_input_name = "input_ids"
+    input_modalities = ("image", "text")
+    supports_gradient_checkpointing = True
+    _skip_keys_device_placement = ["past_key_values"]
+    _supports_sdpa = True
+    _supports_flex_attn = True
+    _supports_flash_attn = True  # under the causal policy; see refuse_flash_attention
+    _supports_attention_backend = True
+    _can_compile_fullgraph = True
+
+    def __init__(self, config, *args, **kwargs):
+        refuse_flash_attention(config)
+        super().__init__(config, *args, **kwargs)
+
+    def train(self, mode=True):
+        """Sets training mode, but leaves frozen parts in evaluation mode: no dropout, no moving batch statistics."""
+        super().train(mode)
+        for part in self.modules():
+            if part is not self and isinstance(part, (PreTrainedModel, *CONNECTORS.values())):
+                if not any(parameter.requires_grad for parameter in part.parameters()):
+                    part.eval()
+        return self
+
+
+def refuse_flash_attention(config):
+    """Refuses flash attention where its only mask, the causal one, is not the config's."""
+    implementation = config._attn_implementation or ""
+    if "flash" in implementation and config.image_attention != "causal":
+        raise ValueError(
+            f"{implementation} knows no mask but the causal one, and image_attention is {config.image_attention!r}; "
+            'load with attn_implementation="sdpa" (or set image_attention="causal" and train under it).'
+        )
+
+
+class ModaModel(ModaPreTrainedModel):
+    """The encoder, the connector and the language model without its head."""
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.vision_tower = build_vision_tower(config.vision_config)
+        self.connector = build_connector(config)
+        self.language_model = AutoModel.from_config(config.text_config)
+        self.post_init()
+
+    def get_input_embeddings(self):
+        return self.language_model.get_input_embeddings()
+
+    def set_input_embeddings(self, value):
+        self.language_model.set_input_embeddings(value)
+
+    def encode_images(self, pixel_values):
+        """Runs the vision encoder alone; the result may be kept and passed as `image_features` any number of times.
+
+        Args:
+            pixel_values (`torch.FloatTensor` of shape `(images, channels, height, width)`): Normalised pixels.
+
+        Returns:
+            `torch.FloatTensor` of shape `(images, image_seq_length, image_feature_size)`.
+        """
+        return encode_images(
+            self.vision_tower,
+            pixel_values.to(self.vision_tower.dtype),
+            self.config.vision_feature_select_strategy,
+            self.config.vision_feature_layer,
+        )
+
+    def get_image_features(self, pixel_values=None, image_features=None, **kwargs):
+        """Encodes pictures and takes them through the connector.
+
+        Args:
+            pixel_values (`torch.FloatTensor` of shape `(images, channels, height, width)`, *optional*): Pictures.
+            image_features (`torch.FloatTensor` of shape `(images, image_seq_length, image_feature_size)`, *optional*):
+                What [`~ModaModel.encode_images`] returned for them, instead.
+
+        Returns:
+            [`BaseModelOutputWithPooling`]: `last_hidden_state`, the encoder's features, and `pooler_output`, the
+            connector's embeddings of shape `(images, image_seq_length, hidden_size)`.
+        """
+        if (pixel_values is None) == (image_features is None):
+            raise ValueError("Give pixel_values or image_features for the pictures, and not both.")
+        if image_features is None:
+            image_features = self.encode_images(pixel_values)
+        if image_features.shape[1:] != (self.config.image_seq_length, self.config.image_feature_size):
+            raise ValueError(
+                f"A picture has features of shape {tuple(image_features.shape[1:])}, and the config says "
+                f"{(self.config.image_seq_length, self.config.image_feature_size)} (image_seq_length, "
+                "image_feature_size); resize pictures as the processor does, or correct the config."
+            )
+        embeddings = self.connector(image_features.to(self.dtype))
+        return BaseModelOutputWithPooling(last_hidden_state=image_features, pooler_output=embeddings)
+
+    def get_placeholder_mask(self, input_ids, inputs_embeds=None, image_features=None):
+        """Finds the image positions, and checks that there are as many as the pictures need.
+
+        Args:
+            input_ids (`torch.LongTensor` of shape `(batch, length)`, *optional*): Token ids.
+            inputs_embeds (`torch.FloatTensor` of shape `(batch, length, hidden_size)`, *optional*): Used without ids.
+            image_features (`torch.FloatTensor` of shape `(images, positions, size)`, *optional*): The pictures.
+
+        Returns:
+            `torch.BoolTensor` of shape `(batch, length)`.
+
+        Raises:
+            `ValueError`: If the counts differ, naming both.
+        """
+        if input_ids is not None:
+            mask = input_ids == self.config.image_token_id
+        else:
+            image_token = torch.tensor(self.config.image_token_id, device=inputs_embeds.device)
+            mask = (inputs_embeds == self.get_input_embeddings()(image_token)).all(-1)
+        if torch.compiler.is_compiling():  # the count depends on data, which a graph can't look at
+            return mask
+        length = self.config.image_seq_length
+        pictures = 0 if image_features is None else image_features.shape[0]
+        found = int(mask.sum())
+        if found != pictures * length or bool((mask.sum(-1) % length).any()):
+            raise ValueError(
+                f"{pictures} picture(s) of {length} position(s) need {pictures * length} <image> tokens, and the input "
+                f"holds {found} (by row: {mask.sum(-1).tolist()}); let the processor expand <image>, never cut a "
+                "sequence inside a picture (truncation, prefill_chunk_size), and pass every picture."
+            )
+        return mask
+
+    def forward(
+        self,
+        input_ids: Optional[torch.LongTensor] = None,
+        pixel_values: Optional[torch.FloatTensor] = None,
+        image_features: Optional[torch.FloatTensor] = None,
+        attention_mask: Optional[torch.Tensor] = None,
+        token_type_ids: Optional[torch.LongTensor] = None,
+        position_ids: Optional[torch.LongTensor] = None,
+        past_key_values: Optional[Cache] = None,
+        inputs_embeds: Optional[torch.FloatTensor] = None,
+        **kwargs,
+    ) -> ModaModelOutputWithPast:
+        """See [`ModaForConditionalGeneration.forward`]."""
+        if (input_ids is None) == (inputs_embeds is None):
+            raise ValueError("Give input_ids or inputs_embeds, and not both.")
+        queries = (input_ids if inputs_embeds is None else inputs_embeds).shape[1]
+        image_embeds = placeholders = None
+        if pixel_values is not None or image_features is not None:
+            image_embeds = self.get_image_features(pixel_values, image_features).pooler_output
+        # One new token behind a cache is the decoding step: no picture in it, and nothing to look for.
+        decoding = queries == 1 and past_key_values is not None and image_embeds is None
+        if not decoding and (input_ids is not None or image_embeds is not None):
+            placeholders = self.get_placeholder_mask(input_ids, inputs_embeds, image_embeds)
+        if inputs_embeds is None:
+            # The placeholder's id may lie behind the vocabulary; its embedding is replaced anyway.
+            text_ids = input_ids if placeholders is None else input_ids.masked_fill(placeholders, 0)
+            inputs_embeds = self.get_input_embeddings()(text_ids)
+        if image_embeds is not None:
+            image_embeds = image_embeds.to(inputs_embeds.device, inputs_embeds.dtype)
+            inputs_embeds = inputs_embeds.masked_scatter(placeholders[..., None], image_embeds)
+
+        if position_ids is None and attention_mask is not None and attention_mask.ndim == 2:
+            position_ids = (attention_mask.long().cumsum(-1) - 1).clamp(min=0)[:, -queries:]
+        if placeholders is not None:
+            attention_mask = self._policy_mask(
+                placeholders, attention_mask, token_type_ids, past_key_values, inputs_embeds.dtype
+            )
+        outputs = self.language_model(
+            inputs_embeds=inputs_embeds,
+            attention_mask=attention_mask,
+            position_ids=position_ids,
+            past_key_values=past_key_values,
+            return_dict=True,
+            **kwargs,
+        )
+        return ModaModelOutputWithPast(
+            last_hidden_state=outputs.last_hidden_state,
+            past_key_values=outputs.get("past_key_values"),
+            hidden_states=outputs.get("hidden_states"),
+            attentions=outputs.get("attentions"),
+            image_hidden_states=image_embeds,
+        )
+
+    def _policy_mask(self, placeholders, attention_mask, token_type_ids, past_key_values, dtype):
+        """The mask of the config's policy; where that is plainly causal, the 2-D mask as it came."""
+        policy = self.config.image_attention
+        refuse_flash_attention(self.config)
+        one_position = policy == "image_bidirectional" and self.config.image_seq_length == 1
+        already_built = attention_mask is not None and getattr(attention_mask, "ndim", None) != 2
+        if policy == "causal" or one_position or already_built:
+            return attention_mask
+        past_length = 0 if past_key_values is None else int(past_key_values.get_seq_length())
+        queries = placeholders.shape[1]
+        prefix = None
+        if token_type_ids is not None:
+            prefix = token_type_ids[:, -queries:] == 0
+        elif past_length > 0:  # a later turn follows an answer, so it is not part of the prefix
+            prefix = torch.zeros_like(placeholders)
+        key_length = None
+        if past_key_values is not None and past_key_values.is_compileable:  # static: room for keys yet to come
+            key_length = past_key_values.layers[0].max_cache_len
+        return make_attention_mask(
+            policy,
+            number_images(placeholders, self.config.image_seq_length),
+            attention_mask,
+            prefix,
+            past_length,
+            key_length,
+            self.config._attn_implementation,
+            dtype,
+        )
+
+
+class ModaForConditionalGeneration(ModaPreTrainedModel, GenerationMixin):
+    """MODA with its language-modelling head: the class that every Auto class loads."""
+
+    _tied_weights_keys = {"lm_head.weight": "model.language_model.embed_tokens.weight"}
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.model = ModaModel(config)
+        self.lm_head = nn.Linear(config.text_config.hidden_size, config.text_config.vocab_size, bias=False)
+        # GPT-2 calls its embeddings wte, OPT decoder.embed_tokens: the tie goes by what this language model calls them.
+        names = {id(module): name for name, module in self.named_modules()}
+        self._tied_weights_keys = {"lm_head.weight": f"{names[id(self.get_input_embeddings())]}.weight"}
+        self.post_init()
+
+    @classmethod
+    def from_vision_text_pretrained(cls, vision, text, dtype=torch.float32, **config_kwargs):
+        """Builds MODA from two checkpoints; only the connector is new.
+
+        Args:
+            vision (`str`): Id or folder of a vision encoder, or of a full CLIP or SigLIP, whose vision half is taken.
+            text (`str`): Id or folder of a causal language model. If its tokenizer has no `<image>` token, one is added
+                behind the others; the embeddings grow (to a multiple of 64) only if its id falls outside of them.
+            dtype (`torch.dtype`, *optional*, defaults to `torch.float32`): Type of the weights.
+            config_kwargs: Fields of [`ModaConfig`].
+
+        Returns:
+            [`ModaForConditionalGeneration`]
+
+        Example:
+
+        ```python
+        >>> model = ModaForConditionalGeneration.from_vision_text_pretrained(
+        ...     "patrickjohncyh/fashion-clip", "HuggingFaceTB/SmolLM-360M"
+        ... )
+        ```
+        """
+        tower = load_vision_tower(vision, dtype)
+        language_model = AutoModelForCausalLM.from_pretrained(text, dtype=dtype)
+        if "image_token_id" not in config_kwargs:
+            tokenizer = AutoTokenizer.from_pretrained(text)
+            config_kwargs["image_token_id"] = tokenizer.get_vocab().get("<image>", len(tokenizer))
+        config = cls.config_class(vision_config=tower.config, text_config=language_model.config, **config_kwargs)
+        with torch.device("meta"):  # the parts below take these places, so no weight is held twice
+            model = cls(config)
+        model.model.vision_tower = tower
+        model.model.language_model = language_model.base_model
+        model.lm_head = language_model.get_output_embeddings()
+        model.model.connector = build_connector(config).to(dtype)
+        model.model.connector.apply(model._init_weights)
+        model.generation_config = language_model.generation_config
+        if config.image_token_id >= config.text_config.vocab_size:
+            model.resize_token_embeddings(config.image_token_id + 1, pad_to_multiple_of=64, mean_resizing=False)
+        model.tie_weights()
+        return model.eval()
+
+    def get_input_embeddings(self):
+        return self.model.get_input_embeddings()
+
+    def set_input_embeddings(self, value):
+        self.model.set_input_embeddings(value)
+
+    def get_output_embeddings(self):
+        return self.lm_head
+
+    def set_output_embeddings(self, value):
+        self.lm_head = value
+
+    def get_decoder(self):
+        return self.model.language_model
+
+    def encode_images(self, pixel_values):
+        """See [`ModaModel.encode_images`]."""
+        return self.model.encode_images(pixel_values)
+
+    def get_image_features(self, pixel_values=None, image_features=None, **kwargs):
+        """See [`ModaModel.get_image_features`]."""
+        return self.model.get_image_features(pixel_values, image_features, **kwargs)
+
+    def forward(
+        self,
+        input_ids: Optional[torch.LongTensor] = None,
+        pixel_values: Optional[torch.FloatTensor] = None,
+        image_features: Optional[torch.FloatTensor] = None,
+        attention_mask: Optional[torch.Tensor] = None,
+        token_type_ids: Optional[torch.LongTensor] = None,
+        position_ids: Optional[torch.LongTensor] = None,
+        past_key_values: Optional[Cache] = None,
+        inputs_embeds: Optional[torch.FloatTensor] = None,
+        labels: Optional[torch.LongTensor] = None,
+        use_cache: Optional[bool] = None,
+        logits_to_keep: Union[int, torch.Tensor] = 0,
+        return_dict: Optional[bool] = None,
+        **kwargs,
+    ) -> ModaCausalLMOutputWithPast:
+        r"""
+        Args:
+            input_ids (`torch.LongTensor` of shape `(batch, length)`, *optional*):
+                Token ids, with `image_seq_length` `<image>` tokens for each picture, as the processor puts them.
+            pixel_values (`torch.FloatTensor` of shape `(images, channels, height, width)`, *optional*):
+                The pictures of all rows, in the order in which they stand in the text.
+            image_features (`torch.FloatTensor` of shape `(images, image_seq_length, image_feature_size)`, *optional*):
+                The encoder's output for them instead of `pixel_values`; see [`~ModaModel.encode_images`].
+            attention_mask (`torch.Tensor` of shape `(batch, length)`, *optional*):
+                1 on tokens, 0 on padding, on either side. A 4-D mask replaces the policy's.
+            token_type_ids (`torch.LongTensor` of shape `(batch, length)`, *optional*):
+                0 on the prompt, 1 on the answer; read by the `prefix_lm` policy alone. Defaults to what `labels` say:
+                the prompt ends at the first supervised token. Without either, everything is prompt.
+            position_ids (`torch.LongTensor` of shape `(batch, length)`, *optional*):
+                Defaults to counting the tokens that are not padding.
+            past_key_values (`Cache`, *optional*): Keys and values of earlier tokens.
+            inputs_embeds (`torch.FloatTensor` of shape `(batch, length, hidden_size)`, *optional*): Instead of ids.
+            labels (`torch.LongTensor` of shape `(batch, length)`, *optional*):
+                Ids to predict, unshifted, -100 where there is no loss.
+            use_cache (`bool`, *optional*): Defaults to the config's, and to `False` when `labels` are given.
+            logits_to_keep (`int` or `torch.Tensor`, *optional*, defaults to 0):
+                Number of last positions, or the positions themselves, that get logits; 0 for all.
+
+        Returns:
+            [`ModaCausalLMOutputWithPast`]
+
+        Raises:
+            `ValueError`: If the numbers of pictures and of `<image>` tokens disagree, naming both.
+        """
+        if labels is not None:
+            use_cache = False if use_cache is None else use_cache
+            if token_type_ids is None:
+                token_type_ids = ((labels != -100).cumsum(-1) > 0).long()
+        if use_cache is not None:
+            kwargs["use_cache"] = use_cache
+        loss_kwargs = {"num_items_in_batch": kwargs.pop("num_items_in_batch", None)}
+        outputs = self.model(
+            input_ids=input_ids,
+            pixel_values=pixel_values,
+            image_features=image_features,
+            attention_mask=attention_mask,
+            token_type_ids=token_type_ids,
+            position_ids=position_ids,
+            past_key_values=past_key_values,
+            inputs_embeds=inputs_embeds,
+            **kwargs,
+        )
+        keep = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
+        logits = self.lm_head(outputs.last_hidden_state[:, keep])
+        loss = None
+        if labels is not None:
+            loss = self.loss_function(logits, labels, vocab_size=self.config.text_config.vocab_size, **loss_kwargs)
+        output = ModaCausalLMOutputWithPast(
+            loss=loss,
+            logits=logits,
+            past_key_values=outputs.past_key_values,
+            hidden_states=outputs.hidden_states,
+            attentions=outputs.attentions,
+            image_hidden_states=outputs.image_hidden_states,
+        )
+        return output.to_tuple() if return_dict is False else output
+
+    def generate(self, *args, **kwargs):
+        """Generates as transformers' `generate` does, under the policy that the model was trained with.
+
+        Raises:
+            `ValueError`: Under the `full` policy, which sees the words it is asked to write, and for chunked prefill.
+        """
+        if self.config.image_attention == "full":
+            raise ValueError(
+                "image_attention is 'full', the mask of alignment stage 0, under which text sees later text and nothing "
+                "can be generated; train on under image_attention='image_bidirectional' and generate with that."
+            )
+        config = kwargs.get("generation_config") or self.generation_config
+        if kwargs.get("prefill_chunk_size") or getattr(config, "prefill_chunk_size", None):
+            raise ValueError(
+                "prefill_chunk_size would cut the prompt inside a picture, whose positions see each other; "
+                "leave it unset, a MODA prompt is short."
+            )
+        inputs = kwargs.get("input_ids", kwargs.get("inputs", args[0] if args else None))
+        if self.config.image_attention == "prefix_lm" and inputs is not None:
+            # What is written is not prompt, also when there is no cache and every step reads it again.
+            cache = kwargs.get("past_key_values")
+            past_length = 0 if cache is None else int(cache.get_seq_length())
+            kwargs["prompt_length"] = past_length or inputs.shape[1]
+        return super().generate(*args, **kwargs)
+
+    def prepare_inputs_for_generation(
+        self, input_ids, past_key_values=None, pixel_values=None, image_features=None, prompt_length=None, **kwargs
+    ):
+        """Feeds each picture once: with the chunk that holds its `<image>` tokens."""
+        inputs = super().prepare_inputs_for_generation(input_ids, past_key_values=past_key_values, **kwargs)
+        past_length = 0 if past_key_values is None else int(past_key_values.get_seq_length())
+        name, pictures = ("pixel_values", pixel_values)
+        if pictures is None:
+            name, pictures = ("image_features", image_features)
+        if pictures is not None:
+            placeholders = input_ids == self.config.image_token_id
+            length = self.config.image_seq_length
+            seen = placeholders[:, :past_length].sum(-1) // length
+            total = placeholders.sum(-1) // length
+            if int(total.sum()) == len(pictures):  # otherwise the model says what is wrong
+                new = [index >= past for past, count in zip(seen.tolist(), total.tolist()) for index in range(count)]
+                pictures = pictures[torch.tensor(new, dtype=torch.bool, device=pictures.device)]
+            if len(pictures) > 0:
+                inputs[name] = pictures
+        if prompt_length is not None:
+            answer = torch.arange(input_ids.shape[1], device=input_ids.device) >= prompt_length
+            inputs["token_type_ids"] = answer.long().expand_as(input_ids)
+        return inputs
+
+    def _expand_inputs_for_generation(self, expand_size=1, is_encoder_decoder=False, input_ids=None, **model_kwargs):
+        """Repeats rows for beams and samples; the default would interleave the pictures of a row that has several."""
+        pictures = {name: model_kwargs.pop(name, None) for name in ("pixel_values", "image_features")}
+        if expand_size > 1 and input_ids is not None:
+            counts = (input_ids == self.config.image_token_id).sum(-1) // self.config.image_seq_length
+            for name, values in pictures.items():
+                if values is not None and int(counts.sum()) == len(values):
+                    rows = values.split(counts.tolist())
+                    pictures[name] = torch.cat([row for row in rows for _ in range(expand_size)])
+        input_ids, model_kwargs = super()._expand_inputs_for_generation(
+            expand_size=expand_size, is_encoder_decoder=is_encoder_decoder, input_ids=input_ids, **model_kwargs
+        )
+        return input_ids, {**model_kwargs, **{name: values for name, values in pictures.items() if values is not None}}
+
+    @staticmethod
+    def create_masks_for_generate(config, attention_mask=None, past_key_values=None, **kwargs):
+        """With a static cache: the prompt's mask is left to `forward`, which knows its pictures; decoding is causal."""
+        if past_key_values is None or int(past_key_values.get_seq_length()) == 0:
+            return attention_mask
+        kwargs = {"attention_mask": attention_mask, "past_key_values": past_key_values, **kwargs}
+        return create_masks_for_generate(config=config.get_text_config(), **kwargs)
+
+
+ModaForConditionalGeneration.register_for_auto_class("AutoModel")

@@ -1,0 +1,336 @@
+"""MODA's processor and data collator: pictures and sentences in, model inputs and labels out."""
+
+import json
+import os
+import zlib
+from dataclasses import dataclass
+from typing import Any, Optional
+
+import torch
+import transformers
+from transformers import AutoImageProcessor, AutoTokenizer, BatchFeature
+from transformers.processing_utils import ProcessorMixin
+
+
+try:  # as remote code
+    from .pictures_moda import load_picture
+    from .vision_moda import image_feature_shape, vision_config_of
+except ImportError:  # from the repository root, or installed
+    from pictures_moda import load_picture
+    from vision_moda import image_feature_shape, vision_config_of
+
+IMAGE_TOKEN = "<image>"
+DEFAULT_PROMPT = "Describe the product."
+IGNORED = -100
+# A picture first, a line each for what was asked and answered; what a user types can't place a picture.
+CHAT_TEMPLATE = (
+    "{% for message in messages %}{% if message['role'] == 'assistant' %}"
+    "{% generation %}{% if message['content'] is string %}{{ message['content'] }}"
+    "{% else %}{% for part in message['content'] %}{{ part['text'] }}{% endfor %}{% endif %}{{ eos_token }}"
+    "{% endgeneration %}{% else %}{% if message['content'] is string %}"
+    "{{ message['content'] | replace('<image>', '< image >') }}{% else %}{% for part in message['content'] %}"
+    "{% if part['type'] == 'image' %}<image>{% elif part['type'] == 'text' %}"
+    "{{ part['text'] | replace('<image>', '< image >') }}{% endif %}{% endfor %}{% endif %}{{ '\\n' }}{% endif %}"
+    "{% endfor %}"
+)
+
+
+class ModaProcessor(ProcessorMixin):
+    r"""
+    Fuses an image processor and a tokenizer, and knows how many positions a picture takes.
+
+    Args:
+        image_processor (`BaseImageProcessor`): The vision encoder's.
+        tokenizer (`PreTrainedTokenizerBase`): The language model's, with an `<image>` token.
+        image_seq_length (`int`, *optional*, defaults to 1): Positions that a picture takes, from [`ModaConfig`].
+        default_prompt (`str`, *optional*, defaults to `"Describe the product."`): Used where there is no text.
+        chat_template (`str`, *optional*): Jinja template. Defaults to MODA's own, which gives a question about a picture
+            the very tokens that `processor(images, question)` gives it.
+
+    Example:
+
+    ```python
+    >>> inputs = processor(images="shirt.jpg")  # to generate
+    >>> batch = processor(images=["shirt.jpg", "shoe.png"], suffix=["A red shirt.", "A black shoe."])  # to train
+    ```
+    """
+
+    if transformers.__version__.startswith("4."):  # transformers 5 finds these out by itself
+        attributes = ["image_processor", "tokenizer"]
+        image_processor_class = "AutoImageProcessor"
+        tokenizer_class = "AutoTokenizer"
+
+    def __init__(
+        self,
+        image_processor=None,
+        tokenizer=None,
+        image_seq_length=1,
+        default_prompt=DEFAULT_PROMPT,
+        chat_template=None,
+        **kwargs,
+    ):
+        if IMAGE_TOKEN not in tokenizer.get_vocab():
+            tokenizer.add_tokens([IMAGE_TOKEN], special_tokens=True)
+        if tokenizer.pad_token is None:
+            tokenizer.pad_token = tokenizer.eos_token
+        tokenizer.padding_side = "left"  # a batch continues at its right edge
+        self.image_seq_length = image_seq_length
+        self.default_prompt = default_prompt
+        self.image_token = IMAGE_TOKEN
+        self.image_token_id = tokenizer.convert_tokens_to_ids(IMAGE_TOKEN)
+        super().__init__(image_processor, tokenizer, chat_template=chat_template or CHAT_TEMPLATE)
+
+    @classmethod
+    def from_vision_text_pretrained(
+        cls, vision, text, vision_feature_select_strategy="pooled", vision_feature_layer=-1, **kwargs
+    ):
+        """Builds the processor of [`ModaForConditionalGeneration.from_vision_text_pretrained`] from the same two ids."""
+        positions, _ = image_feature_shape(
+            vision_config_of(vision), vision_feature_select_strategy, vision_feature_layer
+        )
+        return cls(
+            AutoImageProcessor.from_pretrained(vision),
+            AutoTokenizer.from_pretrained(text),
+            image_seq_length=positions,
+            **kwargs,
+        )
+
+    def __call__(
+        self,
+        images=None,
+        text=None,
+        suffix=None,
+        pixel_values=None,
+        image_features=None,
+        padding=True,
+        padding_side=None,
+        max_length=None,
+        return_tensors="pt",
+        add_special_tokens=True,
+        **kwargs,
+    ):
+        r"""
+        Args:
+            images (a picture, a list of pictures, or a list of lists, *optional*):
+                Anything that [`load_picture`] takes. Of a flat list each text gets as many as it names with `<image>`,
+                or one; a list of lists gives each text its own.
+            text (`str` or `list[str]`, *optional*, defaults to the default prompt):
+                The prompt. Where it names no `<image>`, the pictures come first; a line break is added at its end
+                unless it ends in white space or a special token.
+            suffix (`str` or `list[str]`, *optional*):
+                The description to learn. Adds `labels`: its tokens and the end-of-sequence token, -100 elsewhere.
+                Special tokens spelled out in it, `<image>` too, are read as plain text.
+            pixel_values (`torch.FloatTensor` of shape `(images, channels, height, width)`, *optional*):
+                Processed pictures, instead of `images`, one a text unless the text names more.
+            image_features (`torch.FloatTensor` of shape `(images, image_seq_length, features)`, *optional*):
+                What the vision encoder returned for them, instead of `images`.
+            padding (`bool` or `"max_length"`, *optional*, defaults to `True`): To the longest row, or to `max_length`.
+            padding_side (`str`, *optional*, defaults to the tokenizer's, `"left"`): `"left"` or `"right"`.
+            max_length (`int`, *optional*): Cuts the end of descriptions, never the prompt, a picture or the last token.
+            return_tensors (`str`, *optional*, defaults to `"pt"`): `None` for lists.
+            add_special_tokens (`bool`, *optional*, defaults to `True`): Whether the tokenizer's BOS is added.
+
+        Returns:
+            [`BatchFeature`] with `input_ids` and `attention_mask` of shape `(batch, length)`; `pixel_values` or
+            `image_features`; `labels` of shape `(batch, length)` when there is a `suffix`.
+
+        Raises:
+            `ValueError`: If pictures and `<image>` tokens, or texts and suffixes, do not match in number.
+        """
+        options = {**kwargs.get("common_kwargs", {}), **kwargs.get("text_kwargs", {}), **kwargs}
+        texts, suffixes = _as_list(text), _as_list(suffix)
+        data = {}
+        if images is not None:
+            rows = _as_rows(images)
+            flat = [load_picture(image) for row in rows for image in row]
+            image_options = kwargs.get("images_kwargs", {})
+            data["pixel_values"] = self.image_processor(flat, return_tensors="pt", **image_options)["pixel_values"]
+            counts = [len(row) for row in rows]
+            nested = isinstance(images, (list, tuple)) and any(isinstance(row, (list, tuple)) for row in images)
+        else:
+            for name, values in (("pixel_values", pixel_values), ("image_features", image_features)):
+                if values is not None:
+                    data[name] = values
+            counts, nested = [1] * sum(len(values) for values in data.values()), False
+        if image_features is not None and image_features.shape[1] != self.image_seq_length:
+            raise ValueError(
+                f"image_features have {image_features.shape[1]} positions a picture, and this processor's "
+                f"image_seq_length is {self.image_seq_length}; they come from another model."
+            )
+        if texts is None:
+            texts = [self.default_prompt] * (len(counts) or len(suffixes or [None]))
+        counts = self._count_images(texts, counts, nested)
+        if suffixes is not None and len(suffixes) != len(texts):
+            raise ValueError(f"There are {len(texts)} rows and {len(suffixes)} suffixes; give one for each.")
+
+        prompts = [self._layout(prompt, count) for prompt, count in zip(texts, counts)]
+        rows = [self._expand(ids) for ids in self._tokenize(prompts, add_special_tokens)]
+        labels = None
+        if suffixes is not None:
+            eos = [self.tokenizer.eos_token_id]
+            answers = [ids + eos for ids in self._tokenize(suffixes, False, split_special_tokens=True)]
+            if max_length is not None:
+                answers = [self._cut(row, answer, max_length) for row, answer in zip(rows, answers)]
+            labels = [[IGNORED] * len(row) + answer for row, answer in zip(rows, answers)]
+            rows = [row + answer for row, answer in zip(rows, answers)]
+        side = padding_side or options.get("padding_side") or self.tokenizer.padding_side
+        width = None
+        if padding:
+            width = max_length if padding == "max_length" and max_length else max(map(len, rows))
+        data["attention_mask"] = [_pad([1] * len(row), width, 0, side) for row in rows]
+        data["input_ids"] = [_pad(row, width, self.tokenizer.pad_token_id, side) for row in rows]
+        if labels is not None:
+            data["labels"] = [_pad(row, width, IGNORED, side) for row in labels]
+        return BatchFeature(data, tensor_type=return_tensors)
+
+    def _count_images(self, texts, counts, nested):
+        """Deals the pictures out to the texts: how many each row has."""
+        named = [text.count(IMAGE_TOKEN) for text in texts]
+        if not nested and (len(texts) == 1 or (any(named) and sum(named) == sum(counts))):
+            counts = [sum(counts)] if len(texts) == 1 else named  # a flat list: in the order of the texts
+        elif not counts:
+            counts = [0] * len(texts)
+        if len(counts) != len(texts):
+            raise ValueError(
+                f"{sum(counts)} picture(s) do not match {len(texts)} text(s) naming {sum(named)} <image>; give a list of "
+                "lists, one list of pictures for each text."
+            )
+        for row, (count, name) in enumerate(zip(counts, named)):
+            if name not in (0, count):
+                raise ValueError(
+                    f"Text {row} names {name} <image> and comes with {count} picture(s); name each picture once, or none."
+                )
+        return counts
+
+    def _layout(self, prompt, image_count):
+        if IMAGE_TOKEN not in prompt:
+            prompt = IMAGE_TOKEN * image_count + prompt
+        complete = not prompt or prompt[-1].isspace() or prompt.endswith(tuple(self.tokenizer.all_special_tokens))
+        return prompt if complete or prompt.endswith(IMAGE_TOKEN) else prompt + "\n"
+
+    def _tokenize(self, texts, add_special_tokens, **kwargs):
+        rows = self.tokenizer(list(texts), add_special_tokens=add_special_tokens, **kwargs)["input_ids"]
+        if add_special_tokens:  # a tokenizer that closes every text would end the sentence before it begins
+            eos = self.tokenizer.eos_token
+            closed = [row[-1:] == [self.tokenizer.eos_token_id] and not text.endswith(eos) for row, text in zip(rows, texts)]
+            rows = [row[:-1] if is_closed else row for row, is_closed in zip(rows, closed)]
+        return rows
+
+    def _expand(self, ids):
+        return [i for i in ids for _ in range(self.image_seq_length if i == self.image_token_id else 1)]
+
+    def _cut(self, prompt, answer, max_length):
+        room = max_length - len(prompt)
+        if room < 2:
+            raise ValueError(
+                f"Pictures and prompt take {len(prompt)} positions and max_length is {max_length}; "
+                f"raise it to at least {len(prompt) + 2}."
+            )
+        return answer if len(answer) <= room else answer[: room - 1] + answer[-1:]
+
+    @property
+    def model_input_names(self):
+        return ["input_ids", "attention_mask", "pixel_values"]
+
+    def save_pretrained(self, save_directory, **kwargs):
+        """Saves the processor so that transformers 4.57 and 5 can both load it."""
+        saved = super().save_pretrained(save_directory, **kwargs)
+        # transformers 4.57 looks for the image processor in a file of its own, and knows fewer tokenizer fields.
+        self.image_processor.save_pretrained(save_directory)
+        path = os.path.join(save_directory, "tokenizer_config.json")
+        with open(path, encoding="utf-8") as file:
+            config = json.load(file)
+        if config.get("tokenizer_class") == "TokenizersBackend":
+            config["tokenizer_class"] = "PreTrainedTokenizerFast"
+        if isinstance(config.get("extra_special_tokens"), list):
+            config["additional_special_tokens"] = config.pop("extra_special_tokens")
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(config, file, indent=2, ensure_ascii=False, sort_keys=True)
+        return saved
+
+
+@dataclass
+class ModaDataCollator:
+    r"""
+    Makes batches for `transformers.Trainer` from rows of a dataset; set `remove_unused_columns=False` in its arguments.
+
+    Args:
+        processor ([`ModaProcessor`]): Reads pictures and sentences.
+        image_column (`str`, *optional*, defaults to `"image"`):
+            Column of pictures, or lists of pictures. Columns `pixel_values` (processed) or `image_features` (what the
+            frozen encoder returned), one picture a row, take its place where a row has them.
+        text_column (`str`, *optional*, defaults to `"description"`): Column of sentences to learn.
+        prompt_column (`str`, *optional*, defaults to `"prompt"`): Column of prompts; where absent, the default prompt.
+        max_length (`int`, *optional*): See [`ModaProcessor.__call__`].
+        token_noise (`float`, *optional*, defaults to 0.0):
+            Share of a description's input tokens that are replaced by random ones while its labels stay clean: stage 0
+            of the alignment paper (Algorithm 1) uses 0.2, so that under the `full` mask copying is no way out. Pictures,
+            prompt, end-of-sequence and padding are never touched.
+        seed (`int`, *optional*, defaults to 0): Of the noise, which depends on seed, epoch and row alone.
+    """
+
+    processor: Any
+    image_column: str = "image"
+    text_column: str = "description"
+    prompt_column: str = "prompt"
+    max_length: Optional[int] = None
+    token_noise: float = 0.0
+    seed: int = 0
+    epoch: int = 0
+
+    def __call__(self, examples):
+        def column(name):
+            try:
+                return [example[name] for example in examples]
+            except KeyError:
+                raise ValueError(
+                    f"A row has the columns {', '.join(sorted(examples[0])) or '(none)'}, and not {name!r}; name the "
+                    "column to the collator, and set remove_unused_columns=False in TrainingArguments, which otherwise "
+                    "drops every column that the model's forward does not name."
+                ) from None
+
+        ready = next((name for name in ("image_features", "pixel_values") if name in examples[0]), None)
+        if ready is not None:
+            pictures = {ready: torch.stack([torch.as_tensor(value) for value in column(ready)])}
+        else:
+            images = column(self.image_column)
+            pictures = {"images": [image if isinstance(image, (list, tuple)) else [image] for image in images]}
+        prompts = column(self.prompt_column) if self.prompt_column in examples[0] else None
+        batch = self.processor(
+            text=prompts, suffix=column(self.text_column), max_length=self.max_length, padding_side="right", **pictures
+        )
+        if self.token_noise > 0:
+            self._add_noise(batch)
+        return dict(batch)
+
+    def _add_noise(self, batch):
+        ids, labels = batch["input_ids"], batch["labels"]
+        specials = set(self.processor.tokenizer.all_special_ids)
+        words = torch.tensor([i for i in range(len(self.processor.tokenizer)) if i not in specials])
+        eligible = (labels != IGNORED) & (labels != self.processor.tokenizer.eos_token_id)
+        for row, answer in enumerate(eligible):
+            # Seeded by what the row says, so that neither the batch nor the worker it falls into matters.
+            key = zlib.crc32(ids[row][answer].numpy().tobytes())
+            generator = torch.Generator().manual_seed(key + (self.seed << 32) + (self.epoch << 40))
+            hit = answer & (torch.rand(answer.shape, generator=generator) < self.token_noise)
+            ids[row, hit] = words[torch.randint(len(words), (int(hit.sum()),), generator=generator)]
+
+
+def _as_list(values):
+    return values if values is None or isinstance(values, list) else [values] if isinstance(values, str) else list(values)
+
+
+def _as_rows(images):  # -> a list of lists of pictures
+    if isinstance(images, (list, tuple)):
+        return [list(row) if isinstance(row, (list, tuple)) else [row] for row in images]
+    if getattr(images, "ndim", 0) == 4:  # a batch in one array
+        return [[image] for image in images]
+    return [[images]]
+
+
+def _pad(row, width, value, side):
+    gap = [value] * ((width or len(row)) - len(row))
+    return gap + row if side == "left" else row + gap
+
+
+ModaProcessor.register_for_auto_class()

@@ -1,0 +1,120 @@
+"""Small models, tokenizers and checkpoints that the tests build themselves: nothing is downloaded."""
+
+import os
+
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # the Hub files, from the repository root
+
+SENTENCES = [
+    "A navy blue casual shirt for men.",
+    "A pair of red sports shoes for women, made for sports.",
+    "Describe the product.",
+    "What colour is it?",
+    "An olive dress for girls, for a party.",
+    "A black leather handbag for women.",
+]
+TINY_CLIP = {
+    "model_type": "clip_vision_model",
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "image_size": 32,
+    "patch_size": 16,
+    "projection_dim": 24,
+}
+TINY_LLAMA = {
+    "model_type": "llama",
+    "vocab_size": 320,
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 256,
+    "tie_word_embeddings": True,
+    "bos_token_id": 0,
+    "eos_token_id": 1,
+    "pad_token_id": 2,
+}
+
+
+def make_tokenizer():
+    """A byte-level BPE tokenizer with `<image>`, trained on a handful of sentences."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=300,
+        special_tokens=["<s>", "</s>", "<pad>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(SENTENCES, trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", pad_token="<pad>", model_max_length=256
+    )
+
+
+def make_config(**changes):
+    from configuration_moda import ModaConfig
+
+    fields = {
+        "vision_config": dict(TINY_CLIP),
+        "text_config": dict(TINY_LLAMA),
+        "vision_feature_select_strategy": "default",
+        "image_token_id": len(make_tokenizer()),
+    }
+    return ModaConfig(**{**fields, **changes})
+
+
+def make_model(seed=0, **changes):
+    """A MODA of a few thousand weights, all drawn wide: with the usual 0.02 every output would look alike."""
+    from modeling_moda import ModaForConditionalGeneration
+
+    torch.manual_seed(seed)
+    model = ModaForConditionalGeneration(make_config(**changes)).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(std=0.2)
+    model.generation_config.suppress_tokens = [model.config.image_token_id]
+    return model
+
+
+def make_processor(image_seq_length=4, size=32, **kwargs):
+    from processing_moda import ModaProcessor
+    from transformers import CLIPImageProcessor
+
+    image_processor = CLIPImageProcessor(size={"height": size, "width": size}, do_center_crop=False)
+    return ModaProcessor(image_processor, make_tokenizer(), image_seq_length=image_seq_length, **kwargs)
+
+
+def make_picture(seed=0, size=(40, 30), mode="RGB"):
+    from PIL import Image
+
+    generator = torch.Generator().manual_seed(seed)
+    pixels = torch.randint(0, 256, (size[1], size[0], 3), generator=generator, dtype=torch.uint8)
+    return Image.fromarray(pixels.numpy()).convert(mode)
+
+
+@pytest.fixture(scope="session")
+def repository(tmp_path_factory):
+    """A saved MODA repository: weights, configs, processor and the Hub files."""
+    folder = tmp_path_factory.mktemp("repository") / "moda-tiny"
+    make_model().save_pretrained(folder)
+    make_processor().save_pretrained(folder)
+    return folder
