@@ -15,6 +15,7 @@ import torch
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # the Hub files, from the repository root
+torch.set_num_threads(1)  # the models are tiny: threads would only wait for each other
 
 SENTENCES = [
     "A navy blue casual shirt for men.",
@@ -50,7 +51,7 @@ TINY_LLAMA = {
 }
 
 
-def make_tokenizer():
+def make_tokenizer(eos_token="</s>"):
     """A byte-level BPE tokenizer with `<image>`, trained on a handful of sentences."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
@@ -60,13 +61,13 @@ def make_tokenizer():
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=300,
-        special_tokens=["<s>", "</s>", "<pad>"],
+        special_tokens=["<s>", eos_token, "<pad>"],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
     tokenizer.train_from_iterator(SENTENCES, trainer)
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", pad_token="<pad>", model_max_length=256
+        tokenizer_object=tokenizer, bos_token="<s>", eos_token=eos_token, pad_token="<pad>", model_max_length=256
     )
 
 
@@ -96,8 +97,9 @@ def make_model(seed=0, **changes):
 
 
 def make_processor(image_seq_length=4, size=32, **kwargs):
-    from processing_moda import ModaProcessor
     from transformers import CLIPImageProcessor
+
+    from processing_moda import ModaProcessor
 
     image_processor = CLIPImageProcessor(size={"height": size, "width": size}, do_center_crop=False)
     return ModaProcessor(image_processor, make_tokenizer(), image_seq_length=image_seq_length, **kwargs)
@@ -109,6 +111,40 @@ def make_picture(seed=0, size=(40, 30), mode="RGB"):
     generator = torch.Generator().manual_seed(seed)
     pixels = torch.randint(0, 256, (size[1], size[0], 3), generator=generator, dtype=torch.uint8)
     return Image.fromarray(pixels.numpy()).convert(mode)
+
+
+def make_png(seed=0, **kwargs):
+    """The encoded file of `make_picture`."""
+    import io
+
+    buffer = io.BytesIO()
+    make_picture(seed, **kwargs).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="session")
+def serve():
+    """Serves a folder on 127.0.0.1: `serve(folder)` returns the address of its root."""
+    import functools
+    import http.server
+    import threading
+
+    class Silent(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+    servers = []
+
+    def start(folder):
+        handler = functools.partial(Silent, directory=str(folder))
+        servers.append(http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler))
+        threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{servers[-1].server_port}"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,115 @@
+"""The `moda` command: `moda demo-data` and `moda describe`. Training is `python train.py RECIPE`."""
+
+import argparse
+import json
+import sys
+
+
+def main(arguments=None):
+    """Runs the command line.
+
+    Args:
+        arguments (`list[str]`, *optional*): Defaults to `sys.argv[1:]`.
+
+    Returns:
+        `int`: 0, or 1 if anything could not be done.
+    """
+    parser = argparse.ArgumentParser(prog="moda", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    raw = argparse.RawDescriptionHelpFormatter
+
+    demo = commands.add_parser(
+        "demo-data",
+        help="draw the demo catalogue",
+        description="Draws a catalogue of products, with metadata and sentences, as parquet files.",
+        epilog="examples:\n  moda demo-data\n  moda demo-data --count 500 --folder small --sheet sheet.png",
+        formatter_class=raw,
+    )
+    demo.add_argument("--folder", default="demo-data", help="where to (default: %(default)s)")
+    demo.add_argument("--count", type=int, default=6000, help="rows in all (default: %(default)s)")
+    demo.add_argument("--size", type=int, default=96, help="edge of a picture in pixels (default: %(default)s)")
+    demo.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
+    demo.add_argument("--sheet", help="also draw 48 of the pictures with their sentences into this PNG")
+    demo.set_defaults(run=demo_data)
+
+    describe = commands.add_parser(
+        "describe",
+        help="describe pictures",
+        description="Describes pictures, files or folders, a line each.",
+        epilog=(
+            "examples:\n  moda describe shirt.jpg photos/ --model runs/demo\n"
+            "  moda describe photos/ --model me/moda --json > descriptions.jsonl"
+        ),
+        formatter_class=raw,
+    )
+    describe.add_argument("paths", nargs="+", metavar="PATH", help="a picture, a folder of them, or a URL")
+    describe.add_argument("--model", default="runs/demo", help="folder or id of a repository (default: %(default)s)")
+    describe.add_argument("--json", action="store_true", help="one JSON object a line: path, description, error")
+    describe.add_argument("--prompt", help="what to ask (default: the model's own prompt)")
+    describe.add_argument("--batch-size", type=int, default=16, help="pictures at once (default: %(default)s)")
+    describe.add_argument("--max-new-tokens", type=int, default=48, help="longest answer (default: %(default)s)")
+    describe.set_defaults(run=describe_pictures)
+
+    options = parser.parse_args(arguments)
+    try:
+        return options.run(options)
+    except (ValueError, OSError) as error:
+        print(f"moda {options.command}: {error}", file=sys.stderr)
+        return 1
+
+
+def demo_data(options):
+    """Draws the demo catalogue; see `moda demo-data --help`."""
+    from moda.data.demo import demo_rows, write_demo
+
+    folder = write_demo(options.folder, options.count, options.seed, options.size)
+    print(f"{folder}: {options.count:,} drawn products, in train.parquet, validation.parquet and test.parquet")
+    if options.sheet:
+        from moda.data.sheet import contact_sheet
+
+        contact_sheet(list(demo_rows(min(48, options.count), options.seed, options.size))).save(options.sheet)
+        print(f"{options.sheet}: some of them")
+    return 0
+
+
+def describe_pictures(options):
+    """Describes pictures; see `moda describe --help`."""
+    from transformers.utils import logging
+
+    from moda.inference.describe import describe, find_pictures, load_model
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    pictures = find_pictures(options.paths)
+    model, processor = load_model(options.model)
+    failed = 0
+    results = describe(
+        model,
+        processor,
+        pictures,
+        batch_size=options.batch_size,
+        prompt=options.prompt,
+        max_new_tokens=options.max_new_tokens,
+    )
+    for path, sentence, error in _with_progress(results, len(pictures)):
+        failed += error is not None
+        if options.json:
+            print(json.dumps({"path": path, "description": sentence, "error": error}, ensure_ascii=False), flush=True)
+        elif error is None:
+            print(f"{path}\t{sentence}", flush=True)
+        else:
+            print(f"moda describe: {error}", file=sys.stderr)
+    if failed:
+        print(f"moda describe: {failed} of {len(pictures)} pictures could not be read.", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _with_progress(results, total):
+    from tqdm.auto import tqdm
+
+    # A bar only where the sentences themselves do not show the progress.
+    return tqdm(results, total=total, unit="picture", disable=sys.stdout.isatty() or total < 32)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

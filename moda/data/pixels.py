@@ -1,0 +1,118 @@
+"""Pictures decoded and resized once, kept on disk as bytes, normalised as they are read.
+
+What the image processor does before normalising gives whole numbers, so keeping those loses nothing: training from here
+sees the same pixels as training from files, without decoding each picture in each epoch.
+"""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm.auto import tqdm
+
+from pictures_moda import load_picture
+
+
+CACHE = Path(os.environ.get("MODA_CACHE", "~/.cache/moda")).expanduser() / "pixels"
+
+
+class PixelDataset(torch.utils.data.Dataset):
+    """Rows with `pixel_values` from the cache, which is built when it is not there.
+
+    Args:
+        rows (`datasets.Dataset`): With an undecoded `image` column.
+        image_processor (`BaseImageProcessor`): Decides size, and mean and deviation of the normalisation.
+        columns (`list[str]`, *optional*): Columns passed along with the pixels. Defaults to `description`.
+        augment (`list[str]`, *optional*): `"flip"` (half of the pictures, sideways) and `"shift"` (up to 1/16 of the
+            edge, the border repeated), drawn from torch's global generator, which the Trainer seeds and resumes.
+        cache (`Path`, *optional*, defaults to `~/.cache/moda/pixels`, or below `$MODA_CACHE`): Folder.
+
+    Attributes:
+        unreadable (`list[tuple[int, str]]`): Row numbers that were left out, and why.
+    """
+
+    def __init__(self, rows, image_processor, columns=("description",), augment=(), cache=CACHE):
+        self.processor, self.augment = image_processor, set(augment)
+        self.pixels, self.unreadable = _open_or_build(rows, image_processor, Path(cache))
+        bad = {index for index, _ in self.unreadable}
+        self.kept = np.array([index for index in range(len(rows)) if index not in bad])
+        self.rows = rows.select(self.kept) if bad else rows
+        self.columns = {name: list(self.rows[name]) for name in columns}
+        self.mean = torch.tensor(image_processor.image_mean).view(-1, 1, 1)
+        self.std = torch.tensor(image_processor.image_std).view(-1, 1, 1)
+
+    def __len__(self):
+        return len(self.kept)
+
+    def __getitem__(self, index):
+        return self.__getitems__([index])[0]
+
+    def __getitems__(self, indices):  # torch's DataLoader asks for a whole batch at once where it can
+        pixels = torch.from_numpy(self.pixels[self.kept[indices]]).float()
+        if "flip" in self.augment:
+            flipped = torch.rand(len(pixels)) < 0.5
+            pixels[flipped] = pixels[flipped].flip(-1)
+        if "shift" in self.augment:
+            pixels = _shift(pixels)
+        pixels = (pixels * self.processor.rescale_factor - self.mean) / self.std
+        rows = zip(*(([self.columns[name][index] for index in indices]) for name in self.columns))
+        names = list(self.columns)
+        return [{"pixel_values": p, **dict(zip(names, row))} for p, row in zip(pixels, rows)]
+
+
+def _shift(pixels):
+    reach = max(pixels.shape[-1] // 16, 1)
+    padded = torch.nn.functional.pad(pixels, (reach,) * 4, mode="replicate")
+    height, width = pixels.shape[-2:]
+    moved = torch.empty_like(pixels)
+    # One move for each group of rows: single crops would cost more than the training step gains from them.
+    for group in torch.randperm(len(pixels)).chunk(8):
+        top, left = torch.randint(0, 2 * reach + 1, (2,)).tolist()
+        moved[group] = padded[group, :, top : top + height, left : left + width]
+    return moved
+
+
+class _Decoded(torch.utils.data.Dataset):
+    def __init__(self, rows, image_processor):
+        self.rows, self.processor = rows, image_processor
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __getitem__(self, index):
+        try:
+            picture = load_picture(self.rows[index]["image"], name=f"the picture of row {index}")
+        except (ValueError, OSError) as error:
+            return index, str(error)
+        pixels = self.processor(picture, do_rescale=False, do_normalize=False, return_tensors="np")["pixel_values"][0]
+        return index, np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
+
+
+def _open_or_build(rows, image_processor, cache):
+    key = json.dumps([rows._fingerprint, len(rows), json.loads(image_processor.to_json_string())], sort_keys=True)
+    name = hashlib.sha256(key.encode()).hexdigest()[:16]
+    file, notes = cache / f"{name}.npy", cache / f"{name}.json"
+    if not notes.is_file():
+        cache.mkdir(parents=True, exist_ok=True)
+        unfinished = cache / f"{name}.{os.getpid()}.npy"
+        decoded = torch.utils.data.DataLoader(
+            _Decoded(rows, image_processor), batch_size=None, num_workers=min(2, os.cpu_count() or 1)
+        )
+        pixels, unreadable = None, []
+        for index, result in tqdm(decoded, desc="Decoding pictures", unit="picture", total=len(rows)):
+            if isinstance(result, str):
+                unreadable.append((index, result))
+                continue
+            result = np.asarray(result)
+            if pixels is None:
+                pixels = np.lib.format.open_memmap(unfinished, "w+", np.uint8, (len(rows), *result.shape))
+            pixels[index] = result
+        if pixels is None:
+            raise ValueError(f"None of {len(rows)} pictures can be read; the first: {unreadable[0][1]}")
+        pixels.flush()
+        os.replace(unfinished, file)
+        notes.write_text(json.dumps(unreadable))
+    return np.load(file, mmap_mode="r"), [tuple(note) for note in json.loads(notes.read_text())]

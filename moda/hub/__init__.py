@@ -1,0 +1,1 @@
+"""Model repositories and their cards."""

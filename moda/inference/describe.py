@@ -1,0 +1,118 @@
+"""Describes pictures: files and folders in, a sentence each out."""
+
+import os
+from pathlib import Path
+
+import torch
+from transformers import AutoModelForImageTextToText, AutoProcessor
+
+from pictures_moda import load_picture
+
+
+PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
+
+
+def load_model(repository):
+    """Loads a model repository and its processor.
+
+    Args:
+        repository (`str`): Folder or id.
+
+    Returns:
+        `tuple`: Model, in evaluation mode, and processor.
+
+    Raises:
+        `ValueError`: If it is not a MODA, naming what it is.
+    """
+    config_file = Path(repository) / "config.json"
+    if Path(repository).is_dir() and not config_file.is_file():
+        raise ValueError(f"{repository} is no model repository: it has no config.json; train one with train.py.")
+    if not Path(repository).is_dir() and str(repository).startswith((".", "/", "runs")):
+        raise ValueError(f"There is no model repository at {repository}; train one with train.py.")
+    import json
+
+    if config_file.is_file():
+        kind = json.loads(config_file.read_text()).get("model_type")
+        if kind != "moda":
+            raise ValueError(f"{repository} holds a model of type {kind!r}, not 'moda'; give a MODA repository.")
+    model = AutoModelForImageTextToText.from_pretrained(repository, trust_remote_code=True, dtype=torch.float32)
+    return model.eval(), AutoProcessor.from_pretrained(repository, trust_remote_code=True)
+
+
+def find_pictures(paths):
+    """Lists picture files: files as they are named, folders with all pictures below them, in order.
+
+    Raises:
+        `FileNotFoundError`: If a path does not exist.
+        `ValueError`: If a folder holds no picture.
+    """
+    found = []
+    for path in map(str, paths):
+        if path.startswith(("http://", "https://")):
+            found.append(path)
+        elif os.path.isdir(path):
+            inside = sorted(str(p) for p in Path(path).rglob("*") if p.suffix.lower() in PICTURE_SUFFIXES)
+            if not inside:
+                raise ValueError(f"Folder {path} holds no picture ({', '.join(sorted(PICTURE_SUFFIXES))}).")
+            found.extend(inside)
+        elif os.path.exists(path):
+            found.append(path)
+        else:
+            raise FileNotFoundError(f"There is no picture or folder at {path!r}; check the path.")
+    return found
+
+
+@torch.inference_mode()
+def generate_sentences(model, processor, batch, **generate_kwargs):
+    """Describes the pictures of a batch that the processor or [`PixelDataset`] made.
+
+    Args:
+        batch (`dict`): `pixel_values` or `image_features`; `input_ids` and `attention_mask` if the prompt is not the
+            default one.
+        generate_kwargs: For `generate`; greedy, 48 new tokens unless told otherwise.
+
+    Returns:
+        `list[str]`
+    """
+    if "input_ids" not in batch:
+        batch = processor(**batch)
+    batch = {name: value.to(model.device) for name, value in batch.items()}
+    options = {"max_new_tokens": 48, "do_sample": False, **generate_kwargs}
+    sequences = model.generate(**batch, **options)
+    texts = processor.batch_decode(sequences[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
+    return [text.strip() for text in texts]
+
+
+def describe(model, processor, pictures, batch_size=16, prompt=None, **generate_kwargs):
+    """Describes pictures one batch at a time; one that can't be read does not stop the others.
+
+    Args:
+        pictures (`Iterable`): Anything that [`load_picture`] takes.
+        batch_size (`int`, *optional*, defaults to 16): Pictures described at once.
+        prompt (`str`, *optional*): What to ask; defaults to the processor's default prompt.
+
+    Yields:
+        `tuple[Any, Optional[str], Optional[str]]`: The picture as given, its sentence or `None`, the error or `None`.
+    """
+    waiting = []
+
+    def flush():
+        good = [image for _, image, error in waiting if error is None]
+        texts = []
+        if good:
+            rows = [prompt] * len(good) if prompt is not None else None
+            inputs = processor(images=[[image] for image in good], text=rows)
+            texts = generate_sentences(model, processor, dict(inputs), **generate_kwargs)
+        sentences = iter(texts)
+        for source, _, error in waiting:
+            yield source, (next(sentences) if error is None else None), error
+        waiting.clear()
+
+    for picture in pictures:
+        try:
+            waiting.append((picture, load_picture(picture), None))
+        except (ValueError, OSError) as error:
+            waiting.append((picture, None, str(error)))
+        if len(waiting) >= batch_size:
+            yield from flush()
+    yield from flush()

@@ -1,0 +1,1 @@
+"""Recipes, and what a training run is made of."""

@@ -1,0 +1,101 @@
+"""Catalogues open from every layout, under any column names, and say what is missing."""
+
+import json
+
+import pytest
+from conftest import make_picture, make_png
+from datasets import Dataset, Image
+
+from moda.data.catalogue import load_catalogue
+from moda.data.wording import Wording
+
+
+TYPES = ["Tshirts", "Jeans", "Watches", "Socks"]
+
+
+def rows(count=40, **extra):
+    columns = {
+        "image": [{"bytes": make_png(index), "path": None} for index in range(count)],
+        "articleType": [TYPES[index % 4] for index in range(count)],
+        "baseColour": [["Red", None, "Navy Blue"][index % 3] for index in range(count)],
+        "gender": [["Men", "Women"][index % 2] for index in range(count)],
+        "usage": ["Casual"] * count,
+        **extra,
+    }
+    return Dataset.from_dict(columns).cast_column("image", Image())
+
+
+def test_parquet_with_a_split_column_is_described_from_its_metadata(tmp_path):
+    rows(split=["train"] * 30 + ["validation"] * 10).to_parquet(tmp_path / "products.parquet")
+    catalogue = load_catalogue({"path": str(tmp_path / "products.parquet"), "wordings": 3})
+    assert {name: len(split) for name, split in catalogue.splits.items()} == {"train": 30, "validation": 10}
+    wording = Wording(
+        {"articleType": TYPES, "baseColour": ["Red", "Navy Blue"], "gender": ["Men", "Women"], "usage": ["Casual"]}
+    )
+    for row in catalogue.splits["train"]:
+        found = wording.read(row["description"])
+        assert found["articleType"] == [row["articleType"]]
+        assert found["baseColour"] == ([row["baseColour"]] if row["baseColour"] else [])
+    assert len(set(catalogue.splits["train"]["description"])) > 12  # more than one wording
+
+
+def test_split_is_seeded_and_disjoint_where_there_is_none(tmp_path):
+    rows(id=list(range(40))).to_parquet(tmp_path / "products.parquet")
+    data = {"path": str(tmp_path / "products.parquet"), "validation": 0.25}
+    first, again, other = (load_catalogue({**data, "seed": seed}).splits for seed in (0, 0, 1))
+    assert set(first["train"]["id"]) | set(first["validation"]["id"]) == set(range(40))
+    assert len(first["validation"]) == 10 and not set(first["train"]["id"]) & set(first["validation"]["id"])
+    assert list(first["train"]["id"]) == list(again["train"]["id"])
+    assert set(first["validation"]["id"]) != set(other["validation"]["id"])
+
+
+def test_other_column_names_and_own_descriptions(tmp_path):
+    table = rows(text=["A thing."] * 40).rename_columns({"image": "photo", "articleType": "kind"})
+    table.to_parquet(tmp_path / "products.parquet")
+    columns = {"image": "photo", "description": "text", "articleType": "kind"}
+    catalogue = load_catalogue({"path": str(tmp_path / "products.parquet"), "columns": columns})
+    assert set(catalogue.splits["train"]["description"]) == {"A thing."}
+    assert catalogue.splits["train"][0]["image"]["bytes"]
+
+
+def test_folder_with_metadata(tmp_path):
+    lines = []
+    for index in range(12):
+        make_picture(index).save(tmp_path / f"{index}.png")
+        lines.append(json.dumps({"file_name": f"{index}.png", "articleType": TYPES[index % 4], "gender": "Men"}))
+    (tmp_path / "metadata.jsonl").write_text("\n".join(lines))
+    catalogue = load_catalogue({"path": str(tmp_path), "validation": 0.25})
+    assert len(catalogue.splits["train"]) == 9
+    assert "for men" in " ".join(catalogue.splits["train"]["description"]) + "men's"
+
+
+def test_kaggle_layout_with_its_broken_commas(tmp_path):
+    (tmp_path / "images").mkdir()
+    lines = ["id,gender,masterCategory,articleType,baseColour,usage,productDisplayName"]
+    for index in range(10):
+        make_picture(index).save(tmp_path / "images" / f"{index}.jpg")
+        lines.append(f"{index},Men,Apparel,Tshirts,NA,Casual,A shirt, with a comma,{index}")
+    lines += ["99,Men,Apparel,Tshirts,Red,Casual,without a picture", "7,broken"]
+    (tmp_path / "styles.csv").write_text("\n".join(lines))
+    splits = load_catalogue({"path": str(tmp_path), "validation": 0.2}).splits
+    assert len(splits["train"]) + len(splits["validation"]) == 10
+    assert all(name.startswith("A shirt, with a comma,") for name in splits["train"]["productDisplayName"])
+    assert set(splits["train"]["baseColour"]) == {None}
+
+
+@pytest.mark.parametrize(
+    "change, sentence",
+    [
+        ({"path": "{}/nothing.parquet"}, "no catalogue at"),
+        ({"path": "{}/empty"}, "holds no catalogue"),
+        ({"path": "{}/typed.parquet"}, "no column 'articleType'.*is it 'artikelType'"),
+        ({"path": "{}/blind.parquet"}, "no column 'image'"),
+        ({"path": "{}/typed.parquet", "columns": {"articleType": "kind"}}, "no column 'kind'"),
+    ],
+)
+def test_what_is_missing_is_named(tmp_path, change, sentence):
+    (tmp_path / "empty").mkdir()
+    rows().rename_column("articleType", "artikelType").to_parquet(tmp_path / "typed.parquet")
+    rows().remove_columns("image").to_parquet(tmp_path / "blind.parquet")
+    with pytest.raises((ValueError, FileNotFoundError), match=sentence):
+        load_catalogue({**change, "path": change["path"].format(tmp_path)})

@@ -1,0 +1,66 @@
+"""The pixel cache gives what the processor gives, once, and leaves unreadable pictures out."""
+
+import pytest
+import torch
+from conftest import make_picture, make_png, make_processor
+from datasets import Dataset, Image
+
+from moda.data.pixels import PixelDataset
+
+
+def rows(pictures):
+    table = {
+        "image": [{"bytes": picture, "path": None} for picture in pictures],
+        "description": list("abcdefgh")[: len(pictures)],
+    }
+    return Dataset.from_dict(table).cast_column("image", Image(decode=False))
+
+
+@pytest.fixture
+def image_processor():
+    return make_processor().image_processor
+
+
+def test_pixels_are_the_processors(tmp_path, image_processor):
+    data = PixelDataset(rows([make_png(seed) for seed in range(4)]), image_processor, cache=tmp_path)
+    expected = image_processor([make_picture(seed) for seed in range(4)], return_tensors="pt")["pixel_values"]
+    got = torch.stack([row["pixel_values"] for row in data.__getitems__([0, 1, 2, 3])])
+    torch.testing.assert_close(got, expected, atol=1e-5, rtol=0)
+    assert [data[index]["description"] for index in range(4)] == list("abcd")
+
+
+def test_second_time_reads_the_cache_and_other_pixels_do_not(tmp_path, image_processor):
+    table = rows([make_png(seed) for seed in range(4)])
+    PixelDataset(table, image_processor, cache=tmp_path)
+    files = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    PixelDataset(table, image_processor, cache=tmp_path)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == files
+    PixelDataset(table, make_processor(size=16).image_processor, cache=tmp_path)
+    assert len(list(tmp_path.glob("*.npy"))) == 2
+
+
+def test_unreadable_pictures_are_left_out_and_named(tmp_path, image_processor):
+    broken = make_png(1)[:200]
+    for _ in range(2):  # as built, and as read from the cache
+        data = PixelDataset(rows([make_png(0), broken, b"", make_png(3)]), image_processor, cache=tmp_path)
+        assert len(data) == 2 and [data[index]["description"] for index in range(2)] == ["a", "d"]
+        assert [index for index, _ in data.unreadable] == [1, 2]
+        assert "row 1" in data.unreadable[0][1]
+    with pytest.raises(ValueError, match="None of 2 pictures can be read"):
+        PixelDataset(rows([broken, b""]), image_processor, cache=tmp_path)
+
+
+def test_augmentation_moves_pixels_within_their_picture(tmp_path, image_processor):
+    table = rows([make_png(0)])
+    plain = PixelDataset(table, image_processor, cache=tmp_path)[0]["pixel_values"]
+    torch.manual_seed(0)
+    seen = PixelDataset(table, image_processor, augment=["flip"], cache=tmp_path)
+    flips = [torch.equal(seen[0]["pixel_values"], plain.flip(-1)) for _ in range(40)]
+    keeps = [torch.equal(seen[0]["pixel_values"], plain) for _ in range(40)]
+    assert 5 < sum(flips) < 35 and 5 < sum(keeps) < 35
+    moved = PixelDataset(table, image_processor, augment=["shift"], cache=tmp_path)
+    views = torch.stack([moved[0]["pixel_values"] for _ in range(60)])
+    assert len(torch.unique(views, dim=0)) > 10
+    # A move of two pixels at most: the middle of every view is a window of the picture.
+    windows = torch.stack([plain[:, y : y + 28, x : x + 28] for y in range(5) for x in range(5)])
+    assert all((windows == view[:, 2:30, 2:30]).flatten(1).all(1).any() for view in views)

@@ -1,0 +1,62 @@
+"""Presets at their exact size; the largest are built on the meta device, where weights take no memory."""
+
+import pytest
+import torch
+from transformers import CLIPConfig, CLIPModel
+
+from moda.presets import PRESETS, preset_config
+from modeling_moda import ModaForConditionalGeneration
+
+
+# The design's counts: what runs, and for the guide's model with the text tower that it counts and nothing runs.
+COUNTS = {"moda-519m": 455_327_616, "moda-patch": 87_849_216 + 6_640_320 + 361_821_120, "alignment-0.9b": 908_311_920}
+
+
+def count(module):
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_preset_has_the_exact_number_of_parameters(name):
+    with torch.device("meta"):
+        model = ModaForConditionalGeneration(preset_config(name))
+    model.tie_weights()
+    assert count(model) == COUNTS[name]
+
+
+def test_the_guides_519_million_count_the_text_tower_of_clip():
+    with torch.device("meta"):
+        clip = CLIPModel(CLIPConfig())
+        moda = ModaForConditionalGeneration(preset_config("moda-519m"))
+    moda.tie_weights()
+    unused = count(clip) - count(moda.model.vision_tower)
+    assert count(clip) == 151_277_313
+    assert count(moda) + unused == 518_755_713
+    assert round((count(moda) + unused) / 1e6) == 519
+
+
+def test_positions_of_the_presets():
+    positions = {name: preset_config(name).image_seq_length for name in PRESETS}
+    assert positions == {"moda-519m": 1, "moda-patch": 49, "alignment-0.9b": 256, "moda-mini": 4}
+
+
+def test_connector_of_the_519m_widens_then_narrows():
+    with torch.device("meta"):
+        connector = ModaForConditionalGeneration(preset_config("moda-519m")).model.connector
+    shapes = [tuple(module.weight.shape) for module in (connector.linear_1, connector.linear_2)]
+    assert shapes == [(3840, 512), (960, 3840)]
+
+
+def test_mini_runs_at_full_size():
+    torch.manual_seed(0)
+    config = preset_config("moda-mini")
+    model = ModaForConditionalGeneration(config).eval()
+    assert 6e6 < count(model) < 12e6
+    ids = torch.tensor([[config.image_token_id] * 4 + [5, 6]])
+    written = model.generate(input_ids=ids, pixel_values=torch.randn(1, 3, 64, 64), max_new_tokens=3, min_new_tokens=3)
+    assert written.shape == (1, 9)
+
+
+def test_unknown_preset_names_the_known_ones():
+    with pytest.raises(ValueError, match="no preset 'moda-max'; choose one of moda-519m"):
+        preset_config("moda-max")

@@ -1,0 +1,162 @@
+"""The whole way at toy size: a recipe in, a repository out that loads as remote code and describes pictures."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import make_png
+from datasets import Dataset, Image
+
+from moda.cli import main as moda
+from moda.training.recipe import load_recipe
+from train import main, run
+
+
+ROOT = Path(__file__).parents[1]
+TINY = {
+    "preset": "moda-mini",
+    "vision_config": {"image_size": [32, 32], "embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1]},
+    "text_config": {
+        "hidden_size": 64,
+        "intermediate_size": 64,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 2,
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def catalogue(tmp_path_factory):
+    """Plain red, green and blue squares: three products that anything can learn."""
+    import io
+
+    from PIL import Image as Picture
+
+    table = {"image": [], "articleType": [], "baseColour": [], "gender": [], "usage": [], "split": []}
+    for index in range(96):
+        colour, kind = ("Red", "Green", "Blue")[index % 3], ("Shirts", "Socks")[index // 3 % 2]
+        buffer = io.BytesIO()
+        # Shirts fill the picture, socks only its lower half.
+        picture = Picture.new("RGB", (32, 32), "white")
+        picture.paste(colour.lower(), (0, 0 if kind == "Shirts" else 16, 32, 32))
+        picture.save(buffer, "PNG")
+        row = (
+            {"bytes": buffer.getvalue(), "path": None},
+            kind,
+            colour,
+            "Men",
+            "Casual",
+            "validation" if index < 12 else "train",
+        )
+        for name, value in zip(table, row):
+            table[name].append(value)
+    table["image"][50] = {"bytes": make_png()[:200], "path": None}  # a corrupt one in the middle
+    file = tmp_path_factory.mktemp("catalogue") / "products.parquet"
+    Dataset.from_dict(table).cast_column("image", Image()).to_parquet(file)
+    return file
+
+
+@pytest.fixture(scope="module")
+def trained(catalogue, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    recipe = {
+        "output_dir": str(folder / "tiny"),
+        "model": TINY,
+        "data": {"path": str(catalogue), "wordings": 2},
+        "warmup": {"max_steps": 40, "per_device_train_batch_size": 16, "learning_rate": 5e-3, "use_cpu": True},
+        "train": ["vision", "connector", "language"],
+        "learning_rates": {"vision": 1e-3},
+        "trainer": {"max_steps": 250, "per_device_train_batch_size": 16, "learning_rate": 4e-3, "use_cpu": True},
+    }
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(recipe))
+    return folder / "tiny.yaml", run(load_recipe(folder / "tiny.yaml"))
+
+
+def test_it_learns_the_squares(trained):
+    _, figures = trained
+    assert figures["train_rows"] == 83  # 84 less the corrupt picture
+    assert {name: score["accuracy"] for name, score in figures["scores"].items()} == {
+        "articleType": 1.0,
+        "baseColour": 1.0,
+        "gender": 1.0,
+        "usage": 1.0,
+    }
+
+
+def test_loss_falls_and_settles(trained):
+    with open(trained[0].parent / "tiny" / "loss.csv") as file:
+        losses = [float(row["loss"]) for row in csv.DictReader(file) if row["phase"] == "train"]
+    assert losses == sorted(losses, reverse=True) or losses[-1] < 0.4 * losses[0]
+
+
+def test_folder_has_what_a_user_looks_for(trained):
+    folder = trained[0].parent / "tiny"
+    names = {path.name for path in folder.iterdir()}
+    assert {
+        "README.md",
+        "config.json",
+        "model.safetensors",
+        "modeling_moda.py",
+        "pipeline_moda.py",
+        "recipe.yaml",
+        "run.json",
+    } <= names
+    assert {"sheet.png", "loss.png", "loss.csv", "predictions.csv"} <= names
+    card = (folder / "README.md").read_text()
+    assert "| articleType | 100.0 % | 12 |" in card and "pipeline_tag: image-to-text" in card and "{{" not in card
+    assert yaml.safe_load((folder / "recipe.yaml").read_text())["trainer"]["max_steps"] == 250
+
+
+def test_it_loads_as_remote_code_elsewhere(trained, catalogue, tmp_path):
+    script = (
+        "import sys; from transformers import pipeline; from datasets import load_dataset\n"
+        "rows = load_dataset('parquet', data_files=sys.argv[2], split='train').select([0, 4])\n"
+        "describe = pipeline('image-to-text', model=sys.argv[1], trust_remote_code=True)\n"
+        "print([out[0]['generated_text'] for out in describe([row for row in rows['image']])])\n"
+    )
+    folder = trained[0].parent / "tiny"
+    out = subprocess.run(
+        [sys.executable, "-c", script, str(folder), str(catalogue)],
+        capture_output=True, text=True, cwd=tmp_path, check=True, env={**__import__("os").environ, "HF_MODULES_CACHE": str(tmp_path)},
+    ).stdout  # fmt: skip
+    sentences = out.strip().splitlines()[-1]
+    assert "red shirt" in sentences.lower() or "shirt in red" in sentences.lower()
+    assert "green" in sentences.lower() and "socks" in sentences.lower()
+
+
+def test_describe_uses_it(trained, tmp_path, capsys):
+    from PIL import Image as Picture
+
+    Picture.new("RGB", (32, 32), "blue").save(tmp_path / "blue.png")
+    assert moda(["describe", str(tmp_path / "blue.png"), "--model", str(trained[0].parent / "tiny")]) == 0
+    said = capsys.readouterr().out.lower()
+    assert "blue" in said and "shirt" in said
+
+
+def test_same_command_again_finds_it_finished_and_another_recipe_is_refused(trained, capsys):
+    recipe, figures = trained
+    assert run(load_recipe(recipe)) == json.loads((recipe.parent / "tiny" / "run.json").read_text())
+    assert "finished run" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as refusal:
+        main([str(recipe), "learning_rate=1e-4"])
+    assert "holds a run of another recipe" in str(refusal.value) and "learning_rate" in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "overrides, sentence",
+    [
+        (["data.path=nothing.parquet"], "no catalogue at 'nothing.parquet'"),
+        (["max_stpes=3"], "did you mean 'max_steps'"),
+        (["data.columns={articleType: kind}"], "no column 'kind'"),
+        (["model.preset=moda-maxi"], "no preset 'moda-maxi'"),
+    ],
+)
+def test_bad_input_ends_in_one_sentence(trained, tmp_path, overrides, sentence):
+    with pytest.raises(SystemExit) as refusal:
+        main([str(trained[0]), f"output_dir={tmp_path / 'new'}", *overrides])
+    assert sentence in str(refusal.value) and str(refusal.value).startswith("train.py: ")

@@ -1,0 +1,213 @@
+"""Trains MODA from a recipe and leaves a model repository that `AutoModel.from_pretrained` loads.
+
+    python train.py recipes/demo.yaml
+    python train.py recipes/fashion-small.yaml data.path=products.parquet
+    python train.py recipes/moda-519m.yaml learning_rate=5e-4 max_steps=100 output_dir=runs/try
+
+What follows the recipe are overrides: keys of the recipe (with dots inside) or any field of `transformers.TrainingArguments`.
+The output folder gets the weights, the processor, the Hub files, the model card, the recipe as it ran, the loss curve, the
+scores, and a sheet of pictures with the model's sentences.
+"""
+
+import argparse
+import csv
+import json
+import os
+import platform
+import sys
+import time
+from pathlib import Path
+
+import torch
+import transformers
+from tqdm.auto import tqdm
+from transformers import set_seed
+from transformers.trainer_utils import get_last_checkpoint
+
+from moda.data.catalogue import load_catalogue
+from moda.data.pixels import PixelDataset
+from moda.data.sheet import contact_sheet
+from moda.data.wording import ATTRIBUTES
+from moda.evaluation.attributes import attribute_accuracy
+from moda.hub.card import write_card
+from moda.inference.describe import generate_sentences
+from moda.training.build import build_model_and_processor
+from moda.training.parts import PartsTrainer, freeze_all_but, freeze_table
+from moda.training.recipe import load_recipe, training_arguments
+from moda.training.warmup import warm_up
+from pictures_moda import load_picture
+from processing_moda import ModaDataCollator
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0], epilog=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("recipe", help="a YAML file, such as recipes/demo.yaml")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="changes to the recipe")
+    options = parser.parse_args(arguments)
+    try:
+        run(load_recipe(options.recipe, options.overrides))
+    except (ValueError, FileNotFoundError) as error:
+        sys.exit(f"train.py: {error}")
+
+
+def run(recipe):
+    """Runs a recipe from its data to its model card; see the module's docstring.
+
+    Args:
+        recipe ([`Recipe`]): What to train, on what, and where to leave it.
+
+    Returns:
+        `dict`: The run's figures, as in `run.json`.
+    """
+    output = Path(recipe.output_dir)
+    if (finished := earlier_run(output, recipe)) is not None:
+        return finished
+    settings = training_arguments(output, recipe.trainer)
+    set_seed(settings.seed)
+    catalogue = load_catalogue(recipe.data)
+    rows = catalogue.splits
+    print(f"{catalogue.source}: " + ", ".join(f"{len(split):,} {name}" for name, split in rows.items()))
+
+    model, processor = build_model_and_processor(recipe.model, rows["train"]["description"])
+    known = [name for name in ATTRIBUTES if name in rows["train"].column_names]
+    columns = ["description", *known, *(["prompt"] if "prompt" in rows["train"].column_names else [])]
+    train_data = PixelDataset(rows["train"], processor.image_processor, columns, recipe.augment)
+    held_out = rows[recipe.evaluation.get("split", "validation")]
+    held_out_data = PixelDataset(held_out, processor.image_processor, columns)
+    for _, reason in train_data.unreadable + held_out_data.unreadable:
+        print(f"left out: {reason}")
+
+    output.mkdir(parents=True, exist_ok=True)
+    (output / "recipe.yaml").write_text(recipe.to_yaml())
+    checkpoint = get_last_checkpoint(output)
+    curve, warmup_minutes = [], 0.0
+    if recipe.warmup and checkpoint is None:
+        print("Warming up the encoder: it learns to read the metadata off the pictures.")
+        values = {name: [v for v in sorted(set(train_data.columns[name]) - {None})] for name in known}
+        started = time.monotonic()
+        _, log = warm_up(model, train_data, values, {"seed": settings.seed, **recipe.warmup}, output / "warmup")
+        warmup_minutes = (time.monotonic() - started) / 60
+        curve += [("warmup", entry["step"], entry["loss"]) for entry in log if "loss" in entry]
+
+    freeze_all_but(model, recipe.train)
+    print(freeze_table(model, settings.learning_rate, recipe.learning_rates))
+    trainer = PartsTrainer(
+        model,
+        settings,
+        learning_rates=recipe.learning_rates,
+        train_dataset=train_data,
+        eval_dataset=held_out_data,
+        processing_class=processor,
+        data_collator=ModaDataCollator(processor, token_noise=recipe.token_noise, seed=settings.seed),
+    )
+    started = time.monotonic()
+    trainer.train(resume_from_checkpoint=checkpoint)
+    minutes = (time.monotonic() - started) / 60
+    curve += [("train", entry["step"], entry["loss"]) for entry in trainer.state.log_history if "loss" in entry]
+
+    trainer.save_model(output)  # the processor too
+    write_curve(output, curve)
+    seen = trainer.state.global_step * settings.train_batch_size * settings.gradient_accumulation_steps
+    figures = {
+        "recipe": recipe.name,
+        "source": catalogue.source,
+        "train_rows": len(train_data),
+        "pictures_seen": seen,
+        "steps": trainer.state.global_step,
+        "warmup_minutes": round(warmup_minutes, 2),
+        "train_minutes": round(minutes, 2),
+        "images_per_second": round(seen / max(minutes * 60, 1e-9), 1),
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}"
+        + (f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ", no GPU"),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "seed": settings.seed,
+    }
+    figures.update(evaluate(model.eval(), processor, held_out_data, held_out, catalogue, recipe, output))
+    (output / "run.json").write_text(json.dumps(figures, indent=2) + "\n")
+    write_card(output, model, figures, figures["scores"], f"MODA, {recipe.name}")
+    for name, score in figures["scores"].items():
+        print(f"{name:<12} {100 * score['accuracy']:5.1f} %  ({score['right']:,} of {score['rows']:,})")
+    print(
+        f"{output}: the model repository; {output}/sheet.png: pictures with its sentences; {output}/loss.png: the curve"
+    )
+    return figures
+
+
+def earlier_run(output, recipe):
+    """Returns the figures of a finished run of this very recipe, and refuses the folder of another one."""
+    written = output / "recipe.yaml"
+    if not written.is_file():
+        return None
+    if written.read_text() != recipe.to_yaml():
+        before, now = (set(text.splitlines()) for text in (written.read_text(), recipe.to_yaml()))
+        raise ValueError(
+            f"{output} holds a run of another recipe (then {sorted(before - now)}, now {sorted(now - before)}); "
+            "choose another folder with output_dir=..., or delete that one."
+        )
+    if not (output / "run.json").is_file():
+        return None
+    print(f"{output} holds the finished run of this recipe; delete it to train again.")
+    return json.loads((output / "run.json").read_text())
+
+
+def evaluate(model, processor, data, rows, catalogue, recipe, output):
+    """Describes held-out pictures, scores the sentences, writes them to `predictions.csv` and draws `sheet.png`."""
+    options = {"rows": None, "batch_size": 64, "max_new_tokens": 48, **recipe.evaluation}
+    count = min(len(data), options["rows"] or len(data))
+    if count == 0:
+        raise ValueError(f"{catalogue.source} has no validation rows to evaluate on; set data.validation higher.")
+    sentences = []
+    started = time.monotonic()
+    for first in tqdm(range(0, count, options["batch_size"]), desc="Describing held-out pictures", unit="batch"):
+        batch = data.__getitems__(list(range(first, min(first + options["batch_size"], count))))
+        inputs = processor(
+            text=[row["prompt"] for row in batch] if "prompt" in batch[0] else None,
+            pixel_values=torch.stack([row["pixel_values"] for row in batch]),
+        )
+        sentences += generate_sentences(model, processor, dict(inputs), max_new_tokens=options["max_new_tokens"])
+    seconds = time.monotonic() - started
+    truth = {name: values[:count] for name, values in data.columns.items()}
+    with open(output / "predictions.csv", "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["sentence", *truth])
+        writer.writerows(zip(sentences, *truth.values()))
+    shown = min(32, count)
+    pictures = [load_picture(rows[int(data.kept[index])]["image"]) for index in range(shown)]
+    contact_sheet(pictures, sentences[:shown], columns=8).save(output / "sheet.png")
+    scores = attribute_accuracy(
+        sentences, {name: truth[name] for name in truth if name in ATTRIBUTES}, catalogue.wording
+    )
+    return {"evaluated_rows": count, "described_per_second": round(count / seconds, 1), "scores": scores}
+
+
+def write_curve(output, curve):
+    """Writes the loss curve as `loss.csv` and `loss.png`.
+
+    Args:
+        output (`Path`): Folder.
+        curve (`list[tuple[str, int, float]]`): Phase, step and loss.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    with open(output / "loss.csv", "w", newline="") as file:
+        csv.writer(file).writerows([("phase", "step", "loss"), *curve])
+    phases = [name for name in ("warmup", "train") if any(row[0] == name for row in curve)]
+    figure, axes = pyplot.subplots(1, max(len(phases), 1), figsize=(5 * max(len(phases), 1), 3.5), squeeze=False)
+    for axis, phase in zip(axes[0], phases):
+        points = [(step, loss) for name, step, loss in curve if name == phase]
+        axis.plot(*zip(*points))
+        axis.set(title=phase, xlabel="step", ylabel="loss")
+        axis.grid(alpha=0.3)
+    figure.tight_layout()
+    figure.savefig(output / "loss.png", dpi=120)
+    pyplot.close(figure)
+
+
+if __name__ == "__main__":
+    main()
