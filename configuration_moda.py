@@ -1,5 +1,7 @@
 """MODA's configuration: a vision encoder, a causal language model, and how pictures enter the sentence."""
 
+import copy
+
 import transformers
 from transformers import AutoConfig, PretrainedConfig
 
@@ -130,8 +132,19 @@ class ModaConfig(PretrainedConfig):
         tied = text_config.tie_word_embeddings if tie_word_embeddings is None else tie_word_embeddings
         text_config.tie_word_embeddings = tied  # transformers 4 reads it here, 5 at the top
         kwargs.setdefault("auto_map", dict(AUTO_MAP))
-        kwargs.setdefault("custom_pipelines", CUSTOM_PIPELINES)
+        kwargs.setdefault("custom_pipelines", copy.deepcopy(CUSTOM_PIPELINES))  # pipeline() writes into it
         super().__init__(tie_word_embeddings=tied, **kwargs)
+
+    @classmethod
+    def from_dict(cls, config_dict, **kwargs):
+        """Refuses another model's config, of which transformers would take what fits and guess the rest."""
+        model_type = config_dict.get("model_type", cls.model_type)
+        if model_type != cls.model_type:
+            raise ValueError(
+                f"This is a checkpoint of type {model_type!r}, not {cls.model_type!r}; to build MODA from an encoder "
+                "and a language model, call ModaForConditionalGeneration.from_vision_text_pretrained(vision, text)."
+            )
+        return super().from_dict(config_dict, **kwargs)
 
 
 def _sub_config(config, default):

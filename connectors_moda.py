@@ -1,7 +1,7 @@
 """Connectors: from what the vision encoder saw to what the language model reads.
 
-All map `(images, positions, image_feature_size)` to `(images, positions, hidden_size)`. To add one, write a class that takes
-the config and give it a name in `CONNECTORS`.
+All map `(images, positions, image_feature_size)` to `(images, positions, hidden_size)`. To add one, write a class that
+takes the config and give it a name in `CONNECTORS`.
 """
 
 from torch import nn

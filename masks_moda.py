@@ -1,7 +1,7 @@
 """Who may look at whom: MODA's attention mask, in one rule.
 
-`1` at row *i*, column *j* means that token *i* may attend to token *j*. Two image positions (a1 a2) and three of text, of
-which x1 is the prompt:
+`1` at row *i*, column *j* means that token *i* may attend to token *j*. Two image positions (a1 a2) and three of text,
+of which x1 is the prompt:
 
 ```
           causal       image_bidirectional    prefix_lm          full
@@ -27,9 +27,9 @@ Two pictures (a, b) between pieces of text (x, y), where `image_lookahead` diffe
     y1    1 1 1 1 1 1 1             1 1 1 1 1 1 1
 ```
 
-Sources: "Improved Alignment of Modalities in Large Vision Language Models", Fig. 2 (`full`: stage 0; `image_bidirectional`:
-stages 1-3), Fig. 6(a) (`image_lookahead`), Fig. 6(b) (`image_bidirectional` with several pictures); PaliGemma and GIT
-(`prefix_lm`).
+Sources: "Improved Alignment of Modalities in Large Vision Language Models", Fig. 2 (`full`: stage 0;
+`image_bidirectional`: stages 1-3), Fig. 6(a) (`image_lookahead`), Fig. 6(b) (`image_bidirectional` with several
+pictures); PaliGemma and GIT (`prefix_lm`).
 """
 
 import torch
@@ -106,8 +106,8 @@ def make_attention_mask(
         dtype (`torch.dtype`, *optional*, defaults to `torch.float32`): Type of the additive mask that `"eager"` reads.
 
     Returns:
-        `torch.BoolTensor` of shape `(batch, 1, queries, keys)` for sdpa, the same as 0 and the type's minimum for eager,
-        a `BlockMask` for flex attention.
+        `torch.BoolTensor` of shape `(batch, 1, queries, keys)` for sdpa, the same as 0 and the type's minimum for
+        eager, a `BlockMask` for flex attention.
     """
     batch, queries = image_ids.shape
     keys = past_length + queries if key_length is None else key_length

@@ -18,7 +18,7 @@ from transformers import (
 )
 from transformers.cache_utils import Cache
 from transformers.masking_utils import create_masks_for_generate
-from transformers.modeling_outputs import BaseModelOutputWithPast, BaseModelOutputWithPooling, ModelOutput
+from transformers.modeling_outputs import BaseModelOutputWithPast, BaseModelOutputWithPooling, CausalLMOutputWithPast
 
 
 try:  # as remote code
@@ -32,7 +32,8 @@ except ImportError:  # from the repository root, or installed
     from masks_moda import make_attention_mask, number_images
     from vision_moda import build_vision_tower, encode_images, load_vision_tower
 
-if TYPE_CHECKING:  # names the file, so that every save_pretrained copies it along
+if TYPE_CHECKING:  # names the files, so that every save_pretrained, and every load on transformers 4, copies them along
+    from .pictures_moda import load_picture  # noqa: F401
     from .pipeline_moda import ModaImageToTextPipeline  # noqa: F401
 
 
@@ -49,23 +50,14 @@ class ModaModelOutputWithPast(BaseModelOutputWithPast):
 
 
 @dataclass
-class ModaCausalLMOutputWithPast(ModelOutput):
+class ModaCausalLMOutputWithPast(CausalLMOutputWithPast):
     """[`ModaForConditionalGeneration`]'s output.
 
     Args:
-        loss (`torch.FloatTensor` of shape `()`, *optional*): Cross-entropy of the next token, when `labels` are given.
-        logits (`torch.FloatTensor` of shape `(batch, length, vocab_size)`): Scores of the next token.
-        past_key_values (`Cache`, *optional*): Keys and values of the tokens seen.
-        hidden_states, attentions (`tuple[torch.FloatTensor]`, *optional*): The language model's, when asked for.
         image_hidden_states (`torch.FloatTensor` of shape `(images, image_seq_length, hidden_size)`, *optional*):
             The connector's output.
     """
 
-    loss: Optional[torch.FloatTensor] = None
-    logits: Optional[torch.FloatTensor] = None
-    past_key_values: Optional[Cache] = None
-    hidden_states: Optional[tuple[torch.FloatTensor]] = None
-    attentions: Optional[tuple[torch.FloatTensor]] = None
     image_hidden_states: Optional[torch.FloatTensor] = None
 
 
@@ -103,6 +95,21 @@ def refuse_flash_attention(config):
         raise ValueError(
             f"{implementation} knows no mask but the causal one, and image_attention is {config.image_attention!r}; "
             'load with attn_implementation="sdpa" (or set image_attention="causal" and train under it).'
+        )
+
+
+def refuse_unusual_head(language_model):
+    """Refuses a language model whose scores are more than a product with its head's weights, which is all MODA does."""
+    config = language_model.config
+    scaling = [
+        name for name in ("logit_scale", "logits_scaling", "final_logit_softcapping") if getattr(config, name, None)
+    ]
+    if language_model.get_output_embeddings().bias is not None:
+        scaling.append("a bias")
+    if scaling:
+        raise ValueError(
+            f"The head of this {config.model_type} has {', '.join(scaling)}, which MODA would lose; "
+            "choose a language model with a plain head, such as Llama, Qwen2 or SmolLM."
         )
 
 
@@ -177,11 +184,13 @@ class ModaModel(ModaPreTrainedModel):
         Raises:
             `ValueError`: If the counts differ, naming both.
         """
+        image_token, embeddings = self.config.image_token_id, self.get_input_embeddings()
         if input_ids is not None:
-            mask = input_ids == self.config.image_token_id
-        else:
-            image_token = torch.tensor(self.config.image_token_id, device=inputs_embeds.device)
-            mask = (inputs_embeds == self.get_input_embeddings()(image_token)).all(-1)
+            mask = input_ids == image_token
+        elif image_token < embeddings.num_embeddings:
+            mask = (inputs_embeds == embeddings(torch.tensor(image_token, device=inputs_embeds.device))).all(-1)
+        else:  # behind the vocabulary: no embedding to know it by
+            mask = torch.zeros(inputs_embeds.shape[:2], dtype=torch.bool, device=inputs_embeds.device)
         if torch.compiler.is_compiling():  # the count depends on data, which a graph can't look at
             return mask
         length = self.config.image_seq_length
@@ -216,7 +225,7 @@ class ModaModel(ModaPreTrainedModel):
             image_embeds = self.get_image_features(pixel_values, image_features).pooler_output
         # One new token behind a cache is the decoding step: no picture in it, and nothing to look for.
         decoding = queries == 1 and past_key_values is not None and image_embeds is None
-        if not decoding and (input_ids is not None or image_embeds is not None):
+        if not decoding:
             placeholders = self.get_placeholder_mask(input_ids, inputs_embeds, image_embeds)
         if inputs_embeds is None:
             # The placeholder's id may lie behind the vocabulary; its embedding is replaced anyway.
@@ -226,11 +235,21 @@ class ModaModel(ModaPreTrainedModel):
             image_embeds = image_embeds.to(inputs_embeds.device, inputs_embeds.dtype)
             inputs_embeds = inputs_embeds.masked_scatter(placeholders[..., None], image_embeds)
 
-        if position_ids is None and attention_mask is not None and attention_mask.ndim == 2:
-            position_ids = (attention_mask.long().cumsum(-1) - 1).clamp(min=0)[:, -queries:]
+        past_length = 0 if past_key_values is None else past_key_values.get_seq_length()
+        if position_ids is None:  # here, since some language models would count them from the mask of the policy
+            if attention_mask is not None and getattr(attention_mask, "ndim", None) == 2:
+                position_ids = (attention_mask.long().cumsum(-1) - 1).clamp(min=0)[:, -queries:]
+            else:
+                position_ids = (torch.arange(queries, device=inputs_embeds.device) + past_length)[None]
         if placeholders is not None:
             attention_mask = self._policy_mask(
-                placeholders, attention_mask, token_type_ids, past_key_values, inputs_embeds.dtype
+                placeholders,
+                attention_mask,
+                token_type_ids,
+                position_ids,
+                past_key_values,
+                int(past_length),
+                inputs_embeds.dtype,
             )
         outputs = self.language_model(
             inputs_embeds=inputs_embeds,
@@ -248,7 +267,9 @@ class ModaModel(ModaPreTrainedModel):
             image_hidden_states=image_embeds,
         )
 
-    def _policy_mask(self, placeholders, attention_mask, token_type_ids, past_key_values, dtype):
+    def _policy_mask(
+        self, placeholders, attention_mask, token_type_ids, position_ids, past_key_values, past_length, dtype
+    ):
         """The mask of the config's policy; where that is plainly causal, the 2-D mask as it came."""
         policy = self.config.image_attention
         refuse_flash_attention(self.config)
@@ -256,7 +277,11 @@ class ModaModel(ModaPreTrainedModel):
         already_built = attention_mask is not None and getattr(attention_mask, "ndim", None) != 2
         if policy == "causal" or one_position or already_built:
             return attention_mask
-        past_length = 0 if past_key_values is None else int(past_key_values.get_seq_length())
+        if attention_mask is None and past_length == 0 and bool((position_ids.diff() <= 0).any()):
+            raise ValueError(
+                "position_ids start over within a row, as for packed examples, which would see each other under "
+                f"image_attention={policy!r}; give each example its own row."
+            )
         queries = placeholders.shape[1]
         prefix = None
         if token_type_ids is not None:
@@ -290,6 +315,8 @@ class ModaForConditionalGeneration(ModaPreTrainedModel, GenerationMixin):
         # GPT-2 calls its embeddings wte, OPT decoder.embed_tokens: the tie goes by what this language model calls them.
         names = {id(module): name for name, module in self.named_modules()}
         self._tied_weights_keys = {"lm_head.weight": f"{names[id(self.get_input_embeddings())]}.weight"}
+        if config.image_token_id < config.text_config.vocab_size:  # a placeholder is asked for, never answered
+            self.generation_config.suppress_tokens = [config.image_token_id]
         self.post_init()
 
     @classmethod
@@ -316,9 +343,9 @@ class ModaForConditionalGeneration(ModaPreTrainedModel, GenerationMixin):
         """
         tower = load_vision_tower(vision, dtype)
         language_model = AutoModelForCausalLM.from_pretrained(text, dtype=dtype)
-        if "image_token_id" not in config_kwargs:
-            tokenizer = AutoTokenizer.from_pretrained(text)
-            config_kwargs["image_token_id"] = tokenizer.get_vocab().get("<image>", len(tokenizer))
+        refuse_unusual_head(language_model)
+        tokenizer = AutoTokenizer.from_pretrained(text)
+        config_kwargs.setdefault("image_token_id", tokenizer.get_vocab().get("<image>", len(tokenizer)))
         config = cls.config_class(vision_config=tower.config, text_config=language_model.config, **config_kwargs)
         with torch.device("meta"):  # the parts below take these places, so no weight is held twice
             model = cls(config)
@@ -327,7 +354,15 @@ class ModaForConditionalGeneration(ModaPreTrainedModel, GenerationMixin):
         model.lm_head = language_model.get_output_embeddings()
         model.model.connector = build_connector(config).to(dtype)
         model.model.connector.apply(model._init_weights)
-        model.generation_config = language_model.generation_config
+        generation_config = model.generation_config = language_model.generation_config
+        generation_config.suppress_tokens = [config.image_token_id]
+        # Descriptions end with the tokenizer's EOS, whatever else the language model stops at.
+        stops = generation_config.eos_token_id
+        stops = [] if stops is None else [stops] if isinstance(stops, int) else list(stops)
+        generation_config.eos_token_id = stops + [tokenizer.eos_token_id] * (tokenizer.eos_token_id not in stops)
+        pad = tokenizer.pad_token_id
+        generation_config.pad_token_id = tokenizer.eos_token_id if pad is None else pad
+        generation_config.max_new_tokens = 48  # a sentence; transformers' own default of 20 tokens would cut it
         if config.image_token_id >= config.text_config.vocab_size:
             model.resize_token_embeddings(config.image_token_id + 1, pad_to_multiple_of=64, mean_resizing=False)
         model.tie_weights()
@@ -403,6 +438,8 @@ class ModaForConditionalGeneration(ModaPreTrainedModel, GenerationMixin):
         """
         if labels is not None:
             use_cache = False if use_cache is None else use_cache
+            if input_ids is not None:  # a collator that copies the ids would teach the model to write pictures
+                labels = labels.masked_fill(input_ids == self.config.image_token_id, -100)
             if token_type_ids is None:
                 token_type_ids = ((labels != -100).cumsum(-1) > 0).long()
         if use_cache is not None:
@@ -442,8 +479,8 @@ class ModaForConditionalGeneration(ModaPreTrainedModel, GenerationMixin):
         """
         if self.config.image_attention == "full":
             raise ValueError(
-                "image_attention is 'full', the mask of alignment stage 0, under which text sees later text and nothing "
-                "can be generated; train on under image_attention='image_bidirectional' and generate with that."
+                "image_attention is 'full', the mask of alignment stage 0, under which text sees later text and "
+                "nothing can be generated; train on under image_attention='image_bidirectional' and generate with that."
             )
         config = kwargs.get("generation_config") or self.generation_config
         if kwargs.get("prefill_chunk_size") or getattr(config, "prefill_chunk_size", None):
@@ -474,7 +511,11 @@ class ModaForConditionalGeneration(ModaPreTrainedModel, GenerationMixin):
             seen = placeholders[:, :past_length].sum(-1) // length
             total = placeholders.sum(-1) // length
             if int(total.sum()) == len(pictures):  # otherwise the model says what is wrong
-                new = [index >= past for past, count in zip(seen.tolist(), total.tolist()) for index in range(count)]
+                new = [
+                    index >= past
+                    for past, count in zip(seen.tolist(), total.tolist(), strict=True)
+                    for index in range(count)
+                ]
                 pictures = pictures[torch.tensor(new, dtype=torch.bool, device=pictures.device)]
             if len(pictures) > 0:
                 inputs[name] = pictures
@@ -499,8 +540,9 @@ class ModaForConditionalGeneration(ModaPreTrainedModel, GenerationMixin):
 
     @staticmethod
     def create_masks_for_generate(config, attention_mask=None, past_key_values=None, **kwargs):
-        """With a static cache: the prompt's mask is left to `forward`, which knows its pictures; decoding is causal."""
-        if past_key_values is None or int(past_key_values.get_seq_length()) == 0:
+        """With a static cache: a prompt's mask is left to `forward`, which knows its pictures; decoding is causal."""
+        embeds = kwargs.get("inputs_embeds", kwargs.get("input_embeds"))  # the names of transformers 5 and 4
+        if embeds.shape[1] > 1:
             return attention_mask
         kwargs = {"attention_mask": attention_mask, "past_key_values": past_key_values, **kwargs}
         return create_masks_for_generate(config=config.get_text_config(), **kwargs)

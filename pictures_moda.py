@@ -2,11 +2,11 @@
 
 import io
 import os
+import urllib.request
 import warnings
 
 import torch
 from PIL import Image, ImageOps
-from transformers.image_utils import load_image
 
 
 def load_picture(source, name=None):
@@ -34,16 +34,18 @@ def load_picture(source, name=None):
         source = source["bytes"] if source.get("bytes") is not None else source["path"]
     if isinstance(source, (str, os.PathLike)):
         name = name or str(source)
-        if str(source).startswith(("http://", "https://")):
-            source = load_image(str(source), timeout=30)
-        elif not os.path.exists(source):
+        if not _is_url(source) and not os.path.exists(source):
             raise FileNotFoundError(f"There is no picture at {str(source)!r}; check the path.")
-    name = name or f"the given {type(source).__name__}"
+    name = name or getattr(source, "filename", None) or f"the given {type(source).__name__}"
     if not isinstance(source, Image.Image) and (hasattr(source, "__array__") or isinstance(source, torch.Tensor)):
         source = _from_array(torch.as_tensor(source), name)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
+            if _is_url(source):
+                request = urllib.request.Request(str(source), headers={"User-Agent": "moda"})
+                with urllib.request.urlopen(request, timeout=30) as response:
+                    source = response.read()
             if isinstance(source, (bytes, bytearray)):
                 source = io.BytesIO(source)
             image = source if isinstance(source, Image.Image) else Image.open(source)
@@ -56,6 +58,10 @@ def load_picture(source, name=None):
         ) from error
     except (OSError, SyntaxError, ValueError, AttributeError) as error:  # Pillow's kinds of "can't read this"
         raise ValueError(f"{name} can't be read as a picture ({error}); remove or replace it.") from error
+
+
+def _is_url(source):
+    return isinstance(source, str) and source.startswith(("http://", "https://"))
 
 
 def _opaque_rgb(image):
@@ -85,7 +91,9 @@ def _from_array(array, name):
         array = (array.float() * 255).round()
     elif array.dtype == torch.bool:
         array = array.to(torch.uint8) * 255
-    if array.min() < 0 or array.max() > 255:
+    else:
+        array = array.long()  # some integer types know no comparison
+    if not (array.min() >= 0 and array.max() <= 255):  # so put, it catches NaN too
         raise ValueError(
             f"{name} holds values from {array.min():g} to {array.max():g} (floats counted × 255), outside of a "
             "picture's range; give integers 0-255 or floats 0-1, before normalisation."

@@ -1,4 +1,4 @@
-"""`pipeline("image-to-text", repository, trust_remote_code=True)`: a picture in, a sentence out, on transformers 4.57 and 5."""
+"""`pipeline("image-to-text", repository, trust_remote_code=True)`: picture in, sentence out, on 4.57 and 5."""
 
 from transformers import AutoProcessor, Pipeline
 

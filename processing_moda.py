@@ -22,12 +22,12 @@ except ImportError:  # from the repository root, or installed
 IMAGE_TOKEN = "<image>"
 DEFAULT_PROMPT = "Describe the product."
 IGNORED = -100
-# A picture first, a line each for what was asked and answered; what a user types can't place a picture.
+# A picture first, a line each for what was asked and answered; what a user or the model writes can't place a picture.
 CHAT_TEMPLATE = (
     "{% for message in messages %}{% if message['role'] == 'assistant' %}"
-    "{% generation %}{% if message['content'] is string %}{{ message['content'] }}"
-    "{% else %}{% for part in message['content'] %}{{ part['text'] }}{% endfor %}{% endif %}{{ eos_token }}"
-    "{% endgeneration %}{% else %}{% if message['content'] is string %}"
+    "{% generation %}{% if message['content'] is string %}{{ message['content'] | replace('<image>', '< image >') }}"
+    "{% else %}{% for part in message['content'] %}{{ part['text'] | replace('<image>', '< image >') }}{% endfor %}"
+    "{% endif %}{{ eos_token }}{% endgeneration %}{% else %}{% if message['content'] is string %}"
     "{{ message['content'] | replace('<image>', '< image >') }}{% else %}{% for part in message['content'] %}"
     "{% if part['type'] == 'image' %}<image>{% elif part['type'] == 'text' %}"
     "{{ part['text'] | replace('<image>', '< image >') }}{% endif %}{% endfor %}{% endif %}{{ '\\n' }}{% endif %}"
@@ -44,8 +44,8 @@ class ModaProcessor(ProcessorMixin):
         tokenizer (`PreTrainedTokenizerBase`): The language model's, with an `<image>` token.
         image_seq_length (`int`, *optional*, defaults to 1): Positions that a picture takes, from [`ModaConfig`].
         default_prompt (`str`, *optional*, defaults to `"Describe the product."`): Used where there is no text.
-        chat_template (`str`, *optional*): Jinja template. Defaults to MODA's own, which gives a question about a picture
-            the very tokens that `processor(images, question)` gives it.
+        chat_template (`str`, *optional*): Jinja template. Defaults to MODA's own, which gives a question about a
+            picture the very tokens that `processor(images, question)` gives it.
 
     Example:
 
@@ -84,7 +84,7 @@ class ModaProcessor(ProcessorMixin):
     def from_vision_text_pretrained(
         cls, vision, text, vision_feature_select_strategy="pooled", vision_feature_layer=-1, **kwargs
     ):
-        """Builds the processor of [`ModaForConditionalGeneration.from_vision_text_pretrained`] from the same two ids."""
+        """Builds the processor of `ModaForConditionalGeneration.from_vision_text_pretrained` from the same ids."""
         positions, _ = image_feature_shape(
             vision_config_of(vision), vision_feature_select_strategy, vision_feature_layer
         )
@@ -163,16 +163,16 @@ class ModaProcessor(ProcessorMixin):
         if suffixes is not None and len(suffixes) != len(texts):
             raise ValueError(f"There are {len(texts)} rows and {len(suffixes)} suffixes; give one for each.")
 
-        prompts = [self._layout(prompt, count) for prompt, count in zip(texts, counts)]
+        prompts = [self._layout(prompt, count) for prompt, count in zip(texts, counts, strict=True)]
         rows = [self._expand(ids) for ids in self._tokenize(prompts, add_special_tokens)]
         labels = None
         if suffixes is not None:
             eos = [self.tokenizer.eos_token_id]
             answers = [ids + eos for ids in self._tokenize(suffixes, False, split_special_tokens=True)]
             if max_length is not None:
-                answers = [self._cut(row, answer, max_length) for row, answer in zip(rows, answers)]
-            labels = [[IGNORED] * len(row) + answer for row, answer in zip(rows, answers)]
-            rows = [row + answer for row, answer in zip(rows, answers)]
+                answers = [self._cut(row, answer, max_length) for row, answer in zip(rows, answers, strict=True)]
+            labels = [[IGNORED] * len(row) + answer for row, answer in zip(rows, answers, strict=True)]
+            rows = [row + answer for row, answer in zip(rows, answers, strict=True)]
         side = padding_side or options.get("padding_side") or self.tokenizer.padding_side
         width = None
         if padding:
@@ -192,13 +192,14 @@ class ModaProcessor(ProcessorMixin):
             counts = [0] * len(texts)
         if len(counts) != len(texts):
             raise ValueError(
-                f"{sum(counts)} picture(s) do not match {len(texts)} text(s) naming {sum(named)} <image>; give a list of "
-                "lists, one list of pictures for each text."
+                f"{sum(counts)} picture(s) do not match {len(texts)} text(s) naming {sum(named)} <image>; give a list "
+                "of lists, one list of pictures for each text."
             )
-        for row, (count, name) in enumerate(zip(counts, named)):
+        for row, (count, name) in enumerate(zip(counts, named, strict=True)):
             if name not in (0, count):
                 raise ValueError(
-                    f"Text {row} names {name} <image> and comes with {count} picture(s); name each picture once, or none."
+                    f"Text {row} names {name} <image> and comes with {count} picture(s); name each picture "
+                    "once, or none."
                 )
         return counts
 
@@ -212,8 +213,11 @@ class ModaProcessor(ProcessorMixin):
         rows = self.tokenizer(list(texts), add_special_tokens=add_special_tokens, **kwargs)["input_ids"]
         if add_special_tokens:  # a tokenizer that closes every text would end the sentence before it begins
             eos = self.tokenizer.eos_token
-            closed = [row[-1:] == [self.tokenizer.eos_token_id] and not text.endswith(eos) for row, text in zip(rows, texts)]
-            rows = [row[:-1] if is_closed else row for row, is_closed in zip(rows, closed)]
+            closed = [
+                row[-1:] == [self.tokenizer.eos_token_id] and not text.endswith(eos)
+                for row, text in zip(rows, texts, strict=True)
+            ]
+            rows = [row[:-1] if is_closed else row for row, is_closed in zip(rows, closed, strict=True)]
         return rows
 
     def _expand(self, ids):
@@ -263,9 +267,9 @@ class ModaDataCollator:
         prompt_column (`str`, *optional*, defaults to `"prompt"`): Column of prompts; where absent, the default prompt.
         max_length (`int`, *optional*): See [`ModaProcessor.__call__`].
         token_noise (`float`, *optional*, defaults to 0.0):
-            Share of a description's input tokens that are replaced by random ones while its labels stay clean: stage 0
-            of the alignment paper (Algorithm 1) uses 0.2, so that under the `full` mask copying is no way out. Pictures,
-            prompt, end-of-sequence and padding are never touched.
+            Share of a description's input tokens that are replaced by random ones while its labels stay clean: stage
+            0 of the alignment paper (Algorithm 1) uses 0.2, so that under the `full` mask copying is no way out.
+            Pictures, prompt, end-of-sequence and padding are never touched.
         seed (`int`, *optional*, defaults to 0): Of the noise, which depends on seed, epoch and row alone.
     """
 
@@ -305,19 +309,22 @@ class ModaDataCollator:
 
     def _add_noise(self, batch):
         ids, labels = batch["input_ids"], batch["labels"]
-        specials = set(self.processor.tokenizer.all_special_ids)
+        specials = {*self.processor.tokenizer.all_special_ids, self.processor.image_token_id}
         words = torch.tensor([i for i in range(len(self.processor.tokenizer)) if i not in specials])
         eligible = (labels != IGNORED) & (labels != self.processor.tokenizer.eos_token_id)
         for row, answer in enumerate(eligible):
             # Seeded by what the row says, so that neither the batch nor the worker it falls into matters.
-            key = zlib.crc32(ids[row][answer].numpy().tobytes())
-            generator = torch.Generator().manual_seed(key + (self.seed << 32) + (self.epoch << 40))
-            hit = answer & (torch.rand(answer.shape, generator=generator) < self.token_noise)
-            ids[row, hit] = words[torch.randint(len(words), (int(hit.sum()),), generator=generator)]
+            key = zlib.crc32(ids[row][answer].numpy().tobytes(), zlib.crc32(f"{self.seed} {self.epoch}".encode()))
+            generator = torch.Generator().manual_seed(key)
+            places = answer.nonzero()[:, 0]
+            places = places[torch.rand(len(places), generator=generator) < self.token_noise]
+            ids[row, places] = words[torch.randint(len(words), (len(places),), generator=generator)]
 
 
 def _as_list(values):
-    return values if values is None or isinstance(values, list) else [values] if isinstance(values, str) else list(values)
+    return (
+        values if values is None or isinstance(values, list) else [values] if isinstance(values, str) else list(values)
+    )
 
 
 def _as_rows(images):  # -> a list of lists of pictures

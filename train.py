@@ -9,10 +9,14 @@ The output folder gets the weights, the processor, the Hub files, the model card
 scores, and a sheet of pictures with the model's sentences.
 """
 
+import os
+
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # beside other programs, threads that spin cost several times over
+
 import argparse
 import csv
 import json
-import os
 import platform
 import sys
 import time
@@ -32,7 +36,8 @@ from moda.evaluation.attributes import attribute_accuracy
 from moda.hub.card import write_card
 from moda.inference.describe import generate_sentences
 from moda.training.build import build_model_and_processor
-from moda.training.parts import PartsTrainer, freeze_all_but, freeze_table
+from moda.training.curve import losses, write_curve
+from moda.training.parts import PartsTrainer, count_parts, freeze_all_but, freeze_table
 from moda.training.recipe import load_recipe, training_arguments
 from moda.training.warmup import warm_up
 from pictures_moda import load_picture
@@ -71,10 +76,15 @@ def run(recipe):
     print(f"{catalogue.source}: " + ", ".join(f"{len(split):,} {name}" for name, split in rows.items()))
 
     model, processor = build_model_and_processor(recipe.model, rows["train"]["description"])
+    # Convolutions on a CPU are a fifth faster with the channels last; to other encoders it makes no difference.
+    model.model.vision_tower.to(memory_format=torch.channels_last)
     known = [name for name in ATTRIBUTES if name in rows["train"].column_names]
     columns = ["description", *known, *(["prompt"] if "prompt" in rows["train"].column_names else [])]
     train_data = PixelDataset(rows["train"], processor.image_processor, columns, recipe.augment)
-    held_out = rows[recipe.evaluation.get("split", "validation")]
+    split = recipe.evaluation.get("split", "validation")
+    if split not in rows:
+        raise ValueError(f"evaluation.split is {split!r}, and {catalogue.source} has {', '.join(rows)}; choose one.")
+    held_out = rows[split]
     held_out_data = PixelDataset(held_out, processor.image_processor, columns)
     for _, reason in train_data.unreadable + held_out_data.unreadable:
         print(f"left out: {reason}")
@@ -82,14 +92,16 @@ def run(recipe):
     output.mkdir(parents=True, exist_ok=True)
     (output / "recipe.yaml").write_text(recipe.to_yaml())
     checkpoint = get_last_checkpoint(output)
-    curve, warmup_minutes = [], 0.0
+    warmup = {"pictures": 0, "minutes": 0.0, "losses": []}
     if recipe.warmup and checkpoint is None:
         print("Warming up the encoder: it learns to read the metadata off the pictures.")
-        values = {name: [v for v in sorted(set(train_data.columns[name]) - {None})] for name in known}
+        values = {name: sorted(set(train_data.columns[name]) - {None}) for name in known}
         started = time.monotonic()
-        _, log = warm_up(model, train_data, values, {"seed": settings.seed, **recipe.warmup}, output / "warmup")
-        warmup_minutes = (time.monotonic() - started) / 60
-        curve += [("warmup", entry["step"], entry["loss"]) for entry in log if "loss" in entry]
+        pictures, log = warm_up(model, train_data, values, {"seed": settings.seed, **recipe.warmup}, output / "warmup")
+        warmup = {"pictures": pictures, "minutes": (time.monotonic() - started) / 60, "losses": losses(log)}
+        (output / "warmup.json").write_text(json.dumps(warmup))
+    elif recipe.warmup:  # what it taught the encoder is in the checkpoint
+        warmup = json.loads((output / "warmup.json").read_text())
 
     freeze_all_but(model, recipe.train)
     print(freeze_table(model, settings.learning_rate, recipe.learning_rates))
@@ -105,10 +117,8 @@ def run(recipe):
     started = time.monotonic()
     trainer.train(resume_from_checkpoint=checkpoint)
     minutes = (time.monotonic() - started) / 60
-    curve += [("train", entry["step"], entry["loss"]) for entry in trainer.state.log_history if "loss" in entry]
-
     trainer.save_model(output)  # the processor too
-    write_curve(output, curve)
+    write_curve(output, {"warm-up": warmup["losses"], "training": losses(trainer.state.log_history)})
     seen = trainer.state.global_step * settings.train_batch_size * settings.gradient_accumulation_steps
     figures = {
         "recipe": recipe.name,
@@ -116,7 +126,9 @@ def run(recipe):
         "train_rows": len(train_data),
         "pictures_seen": seen,
         "steps": trainer.state.global_step,
-        "warmup_minutes": round(warmup_minutes, 2),
+        "parameters": sum(part["parameters"] for part in count_parts(model)),
+        "warmup_pictures": warmup["pictures"],
+        "warmup_minutes": round(warmup["minutes"], 2),
         "train_minutes": round(minutes, 2),
         "images_per_second": round(seen / max(minutes * 60, 1e-9), 1),
         "machine": f"{os.cpu_count()} cores, {platform.machine()}"
@@ -127,7 +139,7 @@ def run(recipe):
     }
     figures.update(evaluate(model.eval(), processor, held_out_data, held_out, catalogue, recipe, output))
     (output / "run.json").write_text(json.dumps(figures, indent=2) + "\n")
-    write_card(output, model, figures, figures["scores"], f"MODA, {recipe.name}")
+    write_card(output, model.config, count_parts(model), figures, f"MODA, {recipe.name}")
     for name, score in figures["scores"].items():
         print(f"{name:<12} {100 * score['accuracy']:5.1f} %  ({score['right']:,} of {score['rows']:,})")
     print(
@@ -181,32 +193,6 @@ def evaluate(model, processor, data, rows, catalogue, recipe, output):
         sentences, {name: truth[name] for name in truth if name in ATTRIBUTES}, catalogue.wording
     )
     return {"evaluated_rows": count, "described_per_second": round(count / seconds, 1), "scores": scores}
-
-
-def write_curve(output, curve):
-    """Writes the loss curve as `loss.csv` and `loss.png`.
-
-    Args:
-        output (`Path`): Folder.
-        curve (`list[tuple[str, int, float]]`): Phase, step and loss.
-    """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    with open(output / "loss.csv", "w", newline="") as file:
-        csv.writer(file).writerows([("phase", "step", "loss"), *curve])
-    phases = [name for name in ("warmup", "train") if any(row[0] == name for row in curve)]
-    figure, axes = pyplot.subplots(1, max(len(phases), 1), figsize=(5 * max(len(phases), 1), 3.5), squeeze=False)
-    for axis, phase in zip(axes[0], phases):
-        points = [(step, loss) for name, step, loss in curve if name == phase]
-        axis.plot(*zip(*points))
-        axis.set(title=phase, xlabel="step", ylabel="loss")
-        axis.grid(alpha=0.3)
-    figure.tight_layout()
-    figure.savefig(output / "loss.png", dpi=120)
-    pyplot.close(figure)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,30 @@ from transformers import AutoConfig, AutoImageProcessor, AutoModel, CLIPVisionMo
 FEATURE_STRATEGIES = ("pooled", "default", "full")
 
 
+class ModaInnerTower(torch.nn.Module):
+    """Keeps the level `vision_model.` in the names of SigLIP's weights, which transformers 5 dropped.
+
+    Without it transformers 4 would not find them in what 5 saved.
+    """
+
+    def __init__(self, tower):
+        super().__init__()
+        self.config = tower.config
+        self.vision_model = tower
+
+    @property
+    def dtype(self):
+        return self.vision_model.dtype
+
+    def forward(self, **kwargs):
+        return self.vision_model(**kwargs)
+
+
+def _with_stable_names(tower):
+    moved = tower.config.model_type in ("siglip_vision_model", "chinese_clip_vision_model")
+    return ModaInnerTower(tower) if moved and not hasattr(tower, "vision_model") else tower
+
+
 def build_vision_tower(vision_config):
     """Builds the encoder of a vision config with fresh weights.
 
@@ -22,7 +46,7 @@ def build_vision_tower(vision_config):
     """
     if vision_config.model_type == "clip_vision_model":
         return CLIPVisionModelWithProjection(vision_config)
-    return AutoModel.from_config(vision_config)
+    return _with_stable_names(AutoModel.from_config(vision_config))
 
 
 def vision_config_of(vision):
@@ -50,7 +74,7 @@ def load_vision_tower(vision, dtype):
     """Loads the encoder of a checkpoint (of a full CLIP or SigLIP, its vision half alone), with its weights."""
     vision_config = vision_config_of(vision)
     tower_class = CLIPVisionModelWithProjection if vision_config.model_type == "clip_vision_model" else AutoModel
-    return tower_class.from_pretrained(vision, config=vision_config, dtype=dtype)
+    return _with_stable_names(tower_class.from_pretrained(vision, config=vision_config, dtype=dtype))
 
 
 def encode_images(tower, pixel_values, strategy="pooled", layer=-1):

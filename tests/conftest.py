@@ -122,6 +122,27 @@ def make_png(seed=0, **kwargs):
     return buffer.getvalue()
 
 
+def run_clean(script, *arguments, python=sys.executable, cwd="/", modules=None):
+    """Runs a script in a process that knows nothing of this repository, as a user's would; returns what it printed."""
+    import subprocess
+
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false", OMP_NUM_THREADS="1")
+    if modules is not None:
+        environment["HF_MODULES_CACHE"] = str(modules)
+    command = [str(python), "-I", "-c", script] if "\n" in str(script) else [str(python), script]
+    done = subprocess.run(
+        [*command, *map(str, arguments)],
+        env=environment,
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
 @pytest.fixture(scope="session")
 def serve():
     """Serves a folder on 127.0.0.1: `serve(folder)` returns the address of its root."""

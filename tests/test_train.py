@@ -90,7 +90,7 @@ def test_it_learns_the_squares(trained):
 
 def test_loss_falls_and_settles(trained):
     with open(trained[0].parent / "tiny" / "loss.csv") as file:
-        losses = [float(row["loss"]) for row in csv.DictReader(file) if row["phase"] == "train"]
+        losses = [float(row["loss"]) for row in csv.DictReader(file) if row["phase"] == "training"]
     assert losses == sorted(losses, reverse=True) or losses[-1] < 0.4 * losses[0]
 
 

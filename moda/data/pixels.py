@@ -91,9 +91,21 @@ class _Decoded(torch.utils.data.Dataset):
         return index, np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
 
 
+def _fingerprint(rows, image_processor):
+    """What the pixels depend on: the pictures themselves, in order, and what the processor does to them."""
+    key = hashlib.sha256(image_processor.to_json_string().encode())
+    for batch in rows.select_columns("image").with_format("arrow").iter(1000):
+        for image in batch["image"].to_pylist():
+            if image["bytes"] is not None:
+                key.update(image["bytes"])
+            else:
+                file = os.stat(image["path"]) if os.path.exists(image["path"]) else None
+                key.update(repr((image["path"], file and (file.st_size, file.st_mtime_ns))).encode())
+    return key.hexdigest()[:16]
+
+
 def _open_or_build(rows, image_processor, cache):
-    key = json.dumps([rows._fingerprint, len(rows), json.loads(image_processor.to_json_string())], sort_keys=True)
-    name = hashlib.sha256(key.encode()).hexdigest()[:16]
+    name = _fingerprint(rows, image_processor)
     file, notes = cache / f"{name}.npy", cache / f"{name}.json"
     if not notes.is_file():
         cache.mkdir(parents=True, exist_ok=True)

@@ -5,34 +5,20 @@ from pathlib import Path
 
 from huggingface_hub import ModelCard, ModelCardData
 
-from moda.training.parts import parts_of
 
-
-def write_card(folder, model, run, scores, name):
+def write_card(folder, config, parts, run, name):
     """Writes the model card of a repository.
 
     Args:
         folder (`str`): The repository.
-        model ([`ModaForConditionalGeneration`]): Counted for the table of parts.
+        config ([`ModaConfig`]): The model's.
+        parts (`list[dict]`): What [`count_parts`] returned.
         run (`dict`): What `train.py` wrote to `run.json`.
-        scores (`dict`): What [`attribute_accuracy`] returned.
         name (`str`): Title.
 
     Returns:
         `Path`: The card, `README.md`.
     """
-    config = model.config
-    kinds = {
-        "vision": config.vision_config.model_type,
-        "connector": config.connector_type,
-        "language": config.text_config.model_type,
-    }
-    seen = set()
-    parts = []
-    for part, modules in parts_of(model).items():
-        parameters = {p for module in modules for p in module.parameters()} - seen
-        seen |= parameters
-        parts.append({"name": part, "what": kinds[part], "parameters": sum(p.numel() for p in parameters)})
     data = ModelCardData(
         language="en",
         license="apache-2.0",
@@ -49,7 +35,6 @@ def write_card(folder, model, run, scores, name):
         parts=parts,
         config=config,
         run=run,
-        scores=scores,
     )
     path = Path(folder) / "README.md"
     card.save(path)

@@ -51,7 +51,7 @@ def build_model_and_processor(model, sentences):
         bos_token_id=text_config.bos_token_id,
         eos_token_id=text_config.eos_token_id,
         pad_token_id=text_config.pad_token_id,
-        suppress_tokens=[processor.image_token_id],
+        max_new_tokens=48,
     )
     return built.eval(), processor
 

@@ -49,17 +49,28 @@ def _parameters(model):  # by part; a tied head is the embedding once more and c
     }
 
 
+def count_parts(model):
+    """Counts the parameters of each part, and those that are trained: `[{"name", "kind", "parameters", "trained"}]`."""
+    config = model.config
+    kinds = (config.vision_config.model_type, config.connector_type, config.text_config.model_type)
+    return [
+        {
+            "name": name,
+            "kind": kind,
+            "parameters": sum(parameter.numel() for parameter in parameters),
+            "trained": sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
+        }
+        for kind, (name, parameters) in zip(kinds, _parameters(model).items())
+    ]
+
+
 def freeze_table(model, learning_rate, learning_rates):
     """Draws the table of parts: parameters, whether trained, learning rate, and the mask."""
     lines = [f"{'part':<10} {'parameters':>13} {'trained':>13} {'rate':>9}"]
-    counts = []
-    for name, parameters in _parameters(model).items():
-        count = sum(parameter.numel() for parameter in parameters)
-        trained = sum(parameter.numel() for parameter in parameters if parameter.requires_grad)
-        rate = f"{learning_rates.get(name, learning_rate):.1e}" if trained else "frozen"
-        lines.append(f"{name:<10} {count:>13,} {trained:>13,} {rate:>9}")
-        counts.append((count, trained))
-    total, trained = (sum(column) for column in zip(*counts))
+    for part in count_parts(model):
+        rate = f"{learning_rates.get(part['name'], learning_rate):.1e}" if part["trained"] else "frozen"
+        lines.append(f"{part['name']:<10} {part['parameters']:>13,} {part['trained']:>13,} {rate:>9}")
+    total, trained = (sum(part[key] for part in count_parts(model)) for key in ("parameters", "trained"))
     lines.append(f"{'all':<10} {total:>13,} {trained:>13,}")
     config = model.config
     lines.append(f"mask: {config.image_attention}; a picture takes {config.image_seq_length} position(s)")

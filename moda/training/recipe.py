@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 from transformers import TrainingArguments
 
@@ -33,8 +34,8 @@ TRAINER_DEFAULTS = {
     "report_to": "none",
     "logging_steps": 20,
     "save_total_limit": 2,
-    "dataloader_drop_last": False,
-    "disable_tqdm": False,
+    "prediction_loss_only": True,  # the logits of a whole evaluation would not fit
+    "dataloader_pin_memory": torch.cuda.is_available(),
 }
 
 

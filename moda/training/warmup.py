@@ -13,6 +13,9 @@ from vision_moda import encode_images
 from .recipe import training_arguments
 
 
+SMOOTHING = 0.05  # shop labels are noisy: no head should be sure
+
+
 class AttributeClassifier(nn.Module):
     """An encoder with one linear head for each attribute.
 
@@ -38,7 +41,8 @@ class AttributeClassifier(nn.Module):
         features = encode_images(self.vision_tower, pixel_values, self.strategy, self.layer).mean(1)
         logits = {name: head(features) for name, head in self.heads.items()}
         losses = [
-            nn.functional.cross_entropy(logits[name], label, reduction="sum") / (label != -100).sum().clamp(min=1)
+            nn.functional.cross_entropy(logits[name], label, reduction="sum", label_smoothing=SMOOTHING)
+            / (label != -100).sum().clamp(min=1)
             for name, label in zip(logits, labels.T)
         ]
         return {"loss": torch.stack(losses).sum(), "logits": tuple(logits.values())}
@@ -55,7 +59,7 @@ def warm_up(model, dataset, wording_values, settings, output_dir):
         output_dir (`Path`): Folder for the Trainer.
 
     Returns:
-        `TrainOutput` of the Trainer.
+        `tuple[int, list[dict]]`: Pictures seen, and the Trainer's log.
     """
     classes = {name: values for name, values in wording_values.items() if values and name in dataset.columns}
     numbers = {name: {value: n for n, value in enumerate(values)} for name, values in classes.items()}
@@ -75,4 +79,6 @@ def warm_up(model, dataset, wording_values, settings, output_dir):
     arguments = training_arguments(output_dir, {"save_strategy": "no", **settings})
     trainer = Trainer(classifier, arguments, train_dataset=dataset, data_collator=collate)
     classifier.requires_grad_(True)
-    return trainer.train(), trainer.state.log_history
+    trainer.train()
+    seen = trainer.state.global_step * arguments.train_batch_size * arguments.gradient_accumulation_steps
+    return seen, trainer.state.log_history

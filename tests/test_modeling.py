@@ -1,0 +1,732 @@
+"""The model: what each position may see, that every way to the same answer gives it, and what is refused."""
+
+import copy
+
+import pytest
+import torch
+from conftest import TINY_CLIP, TINY_LLAMA, make_config, make_model, make_picture, make_processor
+from torch.nn import functional
+from transformers import DynamicCache, StaticCache
+
+import connectors_moda
+from masks_moda import IMAGE_ATTENTION_POLICIES, make_attention_mask, number_images
+from modeling_moda import ModaForConditionalGeneration
+
+
+GENERATING = [policy for policy in IMAGE_ATTENTION_POLICIES if policy != "full"]
+RESNET = {
+    "model_type": "resnet",
+    "embedding_size": 8,
+    "hidden_sizes": [8, 16],
+    "depths": [1, 1],
+    "layer_type": "basic",
+    "image_size": 32,
+}
+SIGLIP = {**TINY_CLIP, "model_type": "siglip_vision_model"}
+DINOV2 = {
+    "model_type": "dinov2",
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "image_size": 32,
+    "patch_size": 16,
+}
+OTHER_LANGUAGE_MODELS = {
+    "gpt2": {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 128},
+    "qwen2": {**TINY_LLAMA, "max_window_layers": 2},
+    "opt": {
+        "hidden_size": 32,
+        "word_embed_proj_dim": 32,
+        "ffn_dim": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "max_position_embeddings": 128,
+    },
+}
+TEXTS = [
+    "<image><image>What colour is it?",
+    "Hi",
+    "A pair of <image> red sports shoes",
+    "<image>shirt<image> and a bag",
+]
+PICTURES = [[0, 1], [], [2], [3, 4]]  # seeds, row by row: neighbours, none, one in the middle, two apart
+
+
+@pytest.fixture(scope="module")
+def processor():
+    return make_processor()
+
+
+@pytest.fixture(scope="module")
+def model():
+    """The default policy; tests that change it take a copy."""
+    return make_model()
+
+
+def inputs_of(processor, rows=range(4), **kwargs):
+    rows = list(rows)
+    images = [[make_picture(seed) for seed in PICTURES[row]] for row in rows]
+    images = {} if not any(images) else {"images": images}
+    return processor(text=[TEXTS[row] for row in rows], **images, **kwargs)
+
+
+def largest(a, b):
+    return (a.float() - b.float()).abs().max().item()
+
+
+def text_config(**changes):
+    return {**TINY_LLAMA, **changes}
+
+
+# What may be seen
+
+
+@pytest.mark.parametrize("policy", IMAGE_ATTENTION_POLICIES)
+@pytest.mark.parametrize("strategy, length, size", [("default", 4, 32), ("pooled", 1, 24)])
+def test_information_flows_exactly_where_the_mask_allows(policy, strategy, length, size):
+    """In a single layer output i moves with input j if and only if i may attend to j."""
+    model = make_model(
+        image_attention=policy, text_config=text_config(num_hidden_layers=1), vision_feature_select_strategy=strategy
+    )
+    image = model.config.image_token_id
+    ids = torch.tensor([[0, *[image] * 2 * length, 50, 51, *[image] * length, 52, 53, 54]])
+    labels = torch.full_like(ids, -100)
+    labels[:, -2:] = ids[:, -2:]
+    features = torch.randn(3, length, size, generator=torch.Generator().manual_seed(1))
+    placeholders = ids == image
+    expected = make_attention_mask(policy, number_images(placeholders, length), prefix=labels == -100)[0, 0]
+    position = placeholders[0].cumsum(0) - 1
+
+    @torch.no_grad()
+    def logits(ids, features):
+        return model(input_ids=ids, image_features=features, labels=labels).logits[0]
+
+    before = logits(ids, features)
+    for j in range(ids.shape[1]):
+        other_ids, other_features = ids.clone(), features.clone()
+        if placeholders[0, j]:
+            other_features.view(-1, size)[position[j]] += 1
+        else:
+            other_ids[0, j] = 99
+        moved = (logits(other_ids, other_features) != before).any(-1)
+        assert torch.equal(moved, expected[:, j]), f"changing position {j} moved {moved.long().tolist()}"
+
+
+def test_prefix_lm_prompt_ends_where_the_labels_begin(processor):
+    """The answer that is to be learnt must not be visible to the prompt, on either padding side."""
+    model = make_model(image_attention="prefix_lm")
+    for side in ("left", "right"):
+        batch = processor(
+            images=[make_picture(0), make_picture(1)],
+            text=["What colour is it?", "Describe the product."],
+            suffix=["A navy blue shirt.", "Red."],
+            padding_side=side,
+        )
+        answer = batch["labels"] != -100
+        other = batch["input_ids"].clone()
+        other[answer] = 77
+        prompt = ~answer & batch["attention_mask"].bool()
+        with torch.no_grad():
+            a = model(**batch).logits
+            b = model(**{**batch, "input_ids": other}).logits
+            unlabelled = model(**{name: value for name, value in batch.items() if name != "labels"}).logits
+        assert torch.equal(a[prompt], b[prompt])
+        assert (a[answer] != b[answer]).any()
+        assert largest(unlabelled[prompt], a[prompt]) > 1e-3  # without labels the answer would be prompt too
+        types = answer.long()  # what the labels say may be said outright
+        unlabelled = {name: value for name, value in batch.items() if name != "labels"}
+        with torch.no_grad():
+            assert torch.equal(model(**unlabelled, token_type_ids=types).logits[prompt], a[prompt])
+
+
+# Every way to the same logits
+
+
+@pytest.mark.parametrize("policy", IMAGE_ATTENTION_POLICIES)
+def test_sdpa_equals_eager_equals_flex(processor, policy):
+    batch = inputs_of(processor)
+    model = make_model(image_attention=policy)
+    real = batch["attention_mask"].bool()
+    logits = {}
+    for implementation in ("sdpa", "eager", "flex_attention"):
+        model.set_attn_implementation(implementation)
+        assert model.model.language_model.config._attn_implementation == implementation
+        with torch.no_grad(), torch.compiler.set_stance("force_eager"):
+            logits[implementation] = model(**batch).logits[real]
+    assert torch.isfinite(logits["sdpa"]).all()
+    assert largest(logits["sdpa"], logits["eager"]) < 2e-4
+    assert largest(logits["sdpa"], logits["flex_attention"]) < 2e-4
+
+
+@pytest.mark.parametrize("policy", IMAGE_ATTENTION_POLICIES)
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_batch_equals_single(processor, policy, side):
+    model = make_model(image_attention=policy)
+    batch = inputs_of(processor, padding_side=side)
+    with torch.no_grad():
+        together = model(**batch).logits
+        for row in range(4):
+            alone = model(**inputs_of(processor, [row])).logits[0]
+            assert largest(together[row][batch["attention_mask"][row].bool()], alone) < 2e-4, row
+
+
+@pytest.mark.parametrize("policy", GENERATING)
+def test_every_way_to_generate_gives_the_same_tokens(processor, policy):
+    """Left-padded rows of different lengths, with pictures and without: cached or not, static, alone, full forward."""
+    model = make_model(image_attention=policy)
+    batch = inputs_of(processor)
+    length = batch["input_ids"].shape[1]
+    options = {"max_new_tokens": 6, "do_sample": False, "eos_token_id": None}
+    sequences = model.generate(**batch, **options)
+    assert torch.equal(sequences[:, :length], batch["input_ids"]) and sequences.shape[1] == length + 6
+    assert torch.equal(model.generate(**batch, **options, use_cache=False), sequences)
+    static = model.generate(**batch, **options, cache_implementation="static", disable_compile=True)
+    assert torch.equal(static, sequences)
+    for row in range(4):
+        alone = inputs_of(processor, [row])
+        new = model.generate(**alone, **options)[:, alone["input_ids"].shape[1] :]
+        assert torch.equal(new[0], sequences[row, length:]), row
+
+    mask = functional.pad(batch["attention_mask"], (0, 6), value=1)
+    types = functional.pad(torch.zeros_like(batch["input_ids"]), (0, 6), value=1)
+    with torch.no_grad():
+        logits = model(
+            input_ids=sequences, attention_mask=mask, token_type_ids=types, pixel_values=batch["pixel_values"]
+        ).logits
+    logits[..., model.config.image_token_id] = -torch.inf
+    assert torch.equal(logits[:, length - 1 : -1].argmax(-1), sequences[:, length:])
+
+
+@pytest.mark.parametrize("policy", GENERATING)
+def test_beams_and_samples_keep_each_rows_pictures(processor, policy):
+    model = make_model(image_attention=policy)
+    batch = inputs_of(processor)
+    length = batch["input_ids"].shape[1]
+    options = {"max_new_tokens": 5, "num_beams": 3, "num_return_sequences": 2, "eos_token_id": None}
+    sequences = model.generate(**batch, **options)
+    assert sequences.shape == (8, length + 5)
+    assert torch.equal(model.generate(**batch, **options, use_cache=False), sequences)
+    features = model.encode_images(batch["pixel_values"])
+    cached = {name: value for name, value in batch.items() if name != "pixel_values"}
+    assert torch.equal(model.generate(**cached, image_features=features, **options), sequences)
+    for row in range(4):
+        alone = inputs_of(processor, [row])
+        expected = model.generate(**alone, **options)[:, alone["input_ids"].shape[1] :]
+        assert torch.equal(sequences[2 * row : 2 * row + 2, length:], expected), row
+
+    torch.manual_seed(0)
+    samples = model.generate(**batch, max_new_tokens=3, do_sample=True, num_return_sequences=3, top_k=1)
+    greedy = model.generate(**batch, max_new_tokens=3, do_sample=False).repeat_interleave(3, 0)
+    assert torch.equal(samples, greedy)
+
+
+def turns(processor):
+    first = processor(images=[[make_picture(0)]], text="What colour is it?")
+    second = processor(images=[[make_picture(1), make_picture(2)]], text="And these?", add_special_tokens=False)
+    both = {
+        "input_ids": torch.cat([first["input_ids"], second["input_ids"]], 1),
+        "pixel_values": torch.cat([first["pixel_values"], second["pixel_values"]]),
+    }
+    return first, second, both
+
+
+@pytest.mark.parametrize("policy", ["causal", "image_bidirectional"])
+def test_a_later_turn_with_new_pictures_on_a_kept_cache(processor, policy):
+    model = make_model(image_attention=policy)
+    first, second, both = turns(processor)
+    length = first["input_ids"].shape[1]
+    with torch.no_grad():
+        at_once = model(**both).logits
+        for cache in (DynamicCache(), StaticCache(config=model.config.text_config, max_cache_len=64)):
+            model(**first, past_key_values=cache, use_cache=True)
+            after = model(
+                input_ids=second["input_ids"], pixel_values=second["pixel_values"], past_key_values=cache
+            ).logits
+            assert largest(after, at_once[:, length:]) < 2e-4, type(cache).__name__
+
+
+@pytest.mark.parametrize("policy", ["causal", "image_bidirectional"])
+@pytest.mark.parametrize("static", [False, True], ids=["dynamic", "static"])
+def test_generating_a_second_turn_on_a_kept_cache(processor, policy, static):
+    """The whole conversation and all its pictures go in again; only the new ones are encoded."""
+    model = make_model(image_attention=policy)
+    first, second, _ = turns(processor)
+    options = {"max_new_tokens": 5, "do_sample": False, "eos_token_id": None, "disable_compile": True}
+    options.update(return_dict_in_generate=True, output_logits=True)
+    cache = StaticCache(config=model.config.text_config, max_cache_len=64) if static else DynamicCache()
+    answered = model.generate(**first, **options, past_key_values=cache).sequences
+    conversation = {
+        "input_ids": torch.cat([answered, second["input_ids"]], 1),
+        "pixel_values": torch.cat([first["pixel_values"], second["pixel_values"]]),
+    }
+    conversation["attention_mask"] = torch.ones_like(conversation["input_ids"])
+    expected = model.generate(**conversation, **options)
+    got = model.generate(**conversation, **options, past_key_values=cache)
+    assert torch.equal(got.sequences, expected.sequences)
+    assert largest(torch.stack(got.logits), torch.stack(expected.logits)) < 2e-4
+
+
+def test_image_features_equal_pixel_values(model, processor):
+    batch = inputs_of(processor)
+    features = model.encode_images(batch["pixel_values"])
+    assert features.shape == (5, 4, 32)
+    cached = {name: value for name, value in batch.items() if name != "pixel_values"}
+    with torch.no_grad():
+        from_pixels, from_features = model(**batch), model(**cached, image_features=features)
+    assert torch.equal(from_pixels.logits, from_features.logits)
+    assert torch.equal(from_pixels.image_hidden_states, model.get_image_features(batch["pixel_values"]).pooler_output)
+    other = model(**cached, image_features=features.roll(1, 0)).logits
+    assert largest(other, from_pixels.logits) > 1e-3
+
+
+@pytest.mark.parametrize("policy", ["image_bidirectional", "prefix_lm"])
+def test_inputs_embeds_equal_input_ids(processor, policy):
+    model = make_model(image_attention=policy)
+    for rows in ([0, 2, 3], [1]):  # with pictures, and text alone
+        batch = inputs_of(processor, rows)
+        embeds = model.get_input_embeddings()(batch["input_ids"])
+        others = {name: value for name, value in batch.items() if name != "input_ids"}
+        with torch.no_grad():
+            assert torch.equal(model(inputs_embeds=embeds, **others).logits, model(**batch).logits)
+
+
+def test_text_only_equals_the_language_model_alone(processor):
+    model = make_model()
+    batch = inputs_of(processor, [1])
+    with torch.no_grad():
+        inner = model.model.language_model(**batch).last_hidden_state
+        assert largest(model(**batch).logits, model.lm_head(inner)) < 1e-6
+
+
+def test_an_explicit_4d_mask_replaces_the_policy(model, processor):
+    batch = inputs_of(processor, [0])
+    length = batch["input_ids"].shape[1]
+    causal = torch.ones(1, 1, length, length, dtype=torch.bool).tril()
+    reference = make_model(image_attention="causal")
+    with torch.no_grad():
+        got = model(**{**batch, "attention_mask": causal}).logits
+        assert largest(got, reference(**batch).logits) < 1e-4
+        assert largest(got, model(**batch).logits) > 1e-3
+
+
+def test_logits_to_keep_and_tuple_output(model, processor):
+    batch = inputs_of(processor, [0, 2])
+    with torch.no_grad():
+        logits = model(**batch).logits
+        for keep, rows in ((1, [-1]), (3, [-3, -2, -1]), (torch.tensor([2, 5]), [2, 5])):
+            kept = model(**batch, logits_to_keep=keep).logits
+            assert kept.shape[1] == len(rows) and largest(kept, logits[:, rows]) < 1e-5
+        assert torch.equal(model(**batch, return_dict=False)[0], logits)
+        states = model(**batch, output_hidden_states=True).hidden_states
+    assert len(states) == 3
+
+
+# Refusals
+
+
+def test_flash_attention_is_refused_unless_causal(tmp_path):
+    model = make_model()
+    model.save_pretrained(tmp_path)
+    sentence = 'flash_attention_2 knows no mask but the causal one, .*attn_implementation="sdpa"'
+    with pytest.raises(ValueError, match=sentence):
+        ModaForConditionalGeneration.from_pretrained(tmp_path, attn_implementation="flash_attention_2")
+    model.config._attn_implementation_internal = "flash_attention_2"  # set later, as set_attn_implementation does
+    with pytest.raises(ValueError, match=sentence):
+        model(input_ids=torch.tensor([[5, 6]]))
+
+
+def test_full_attention_does_not_generate(processor):
+    with pytest.raises(ValueError, match="stage 0.*image_bidirectional"):
+        make_model(image_attention="full").generate(**inputs_of(processor))
+
+
+def test_chunked_prefill_is_refused(model, processor):
+    batch = inputs_of(processor)
+    with pytest.raises(ValueError, match="prefill_chunk_size would cut the prompt inside a picture"):
+        model.generate(**batch, prefill_chunk_size=4)
+    generation_config = copy.deepcopy(model.generation_config)
+    generation_config.prefill_chunk_size = 4
+    with pytest.raises(ValueError, match="prefill_chunk_size would cut"):
+        model.generate(**batch, generation_config=generation_config)
+
+
+def test_counts_that_disagree_name_both_numbers(model, processor):
+    batch = inputs_of(processor, [0, 2])  # three pictures
+    pixels = batch["pixel_values"]
+    with pytest.raises(ValueError, match=r"2 picture\(s\) of 4 position\(s\) need 8 .* holds 12"):
+        model(**{**batch, "pixel_values": pixels[:2]})
+    with pytest.raises(ValueError, match=r"0 picture\(s\).* need 0 .* holds 12"):
+        model(input_ids=batch["input_ids"])
+    with pytest.raises(ValueError, match=r"4 picture\(s\).* need 16 .* holds 12"):
+        model.generate(**{**batch, "pixel_values": pixels[[0, 1, 2, 2]]}, max_new_tokens=2)
+    # The sum is right, but a picture is cut at the border of two rows, or of a chunk.
+    image = model.config.image_token_id
+    with pytest.raises(ValueError, match=r"by row: \[2, 6\]"):
+        model(input_ids=torch.tensor([[image] * 2 + [5] * 4, [image] * 6]), pixel_values=pixels[:2])
+    with pytest.raises(ValueError, match="never cut a sequence inside a picture"):
+        model(input_ids=torch.tensor([[image] * 2]), pixel_values=pixels[:1])
+
+
+def test_inputs_that_exclude_each_other(model, processor):
+    batch = inputs_of(processor, [2])
+    features = model.encode_images(batch["pixel_values"])
+    with pytest.raises(ValueError, match="pixel_values or image_features"):
+        model(**batch, image_features=features)
+    with pytest.raises(ValueError, match="pixel_values or image_features"):
+        model.get_image_features()
+    embeds = model.get_input_embeddings()(batch["input_ids"])
+    with pytest.raises(ValueError, match="input_ids or inputs_embeds, and not both"):
+        model(**batch, inputs_embeds=embeds)
+    with pytest.raises(ValueError, match="input_ids or inputs_embeds, and not both"):
+        model(pixel_values=batch["pixel_values"])
+    with pytest.raises(ValueError, match="image_seq_length"):
+        model(input_ids=batch["input_ids"], image_features=features[:, :2])
+    with pytest.raises(ValueError, match="inputs_embeds"):
+        model.generate(inputs_embeds=embeds, pixel_values=batch["pixel_values"])
+
+
+def test_inputs_embeds_with_an_image_id_behind_the_vocabulary():
+    """There is no embedding to recognise a picture's place by, so text works and pictures are refused."""
+    model = make_model(image_token_id=320)
+    embeds = model.get_input_embeddings()(torch.tensor([[5, 6, 7]]))
+    assert torch.equal(model(inputs_embeds=embeds).logits, model(input_ids=torch.tensor([[5, 6, 7]])).logits)
+    with pytest.raises(ValueError, match=r"1 picture\(s\).* holds 0"):
+        model(inputs_embeds=embeds, image_features=torch.zeros(1, 4, 32))
+
+
+def test_config_errors_name_what_is_known():
+    with pytest.raises(ValueError, match="image_attention is 'diagonal'.*prefix_lm"):
+        make_config(image_attention="diagonal")
+    with pytest.raises(ValueError, match="vision_feature_select_strategy is 'patch'.*pooled, default, full"):
+        make_config(vision_feature_select_strategy="patch")
+    with pytest.raises(ValueError, match="connector_type is 'perceiver'.*mlp, linear, transformer"):
+        make_model(connector_type="perceiver")
+    with pytest.raises(ValueError, match="'resnet' names no image_size"):
+        make_config(vision_config={name: value for name, value in RESNET.items() if name != "image_size"})
+
+
+# Loss and gradients
+
+
+def training_batch(processor, side="right"):
+    return processor(
+        images=[[make_picture(0)], [make_picture(1), make_picture(2)]],
+        text=["Describe the product.", "<image>What colour is <image>it?"],
+        suffix=["A navy blue casual shirt for men.", "Red."],
+        padding_side=side,
+    )
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_loss_is_shifted_cross_entropy_on_text_targets(model, processor, side):
+    batch = training_batch(processor, side)
+    with torch.no_grad():
+        output = model(**batch)
+    logits, labels = output.logits, batch["labels"]
+    terms = [
+        -functional.log_softmax(logits[row, i - 1], -1)[labels[row, i]]
+        for row in range(2)
+        for i in range(1, labels.shape[1])
+        if labels[row, i] != -100
+    ]
+    assert output.past_key_values is None  # no cache while training
+    assert output.loss.item() == pytest.approx(torch.stack(terms).mean().item(), rel=1e-5)
+    items = torch.tensor(37)
+    with torch.no_grad():
+        scaled = model(**batch, num_items_in_batch=items).loss
+    assert scaled.item() == pytest.approx(torch.stack(terms).sum().item() / 37, rel=1e-5)
+
+
+def test_labels_on_pictures_are_not_learnt(model, processor):
+    """A collator that copies the ids, as transformers' own does, must not teach the model to write placeholders."""
+    batch = training_batch(processor)
+    copied = batch["input_ids"].masked_fill(batch["attention_mask"] == 0, -100)
+    assert (copied == 300).any()
+    text = copied.masked_fill(copied == 300, -100)
+    with torch.no_grad():
+        losses = [model(**{**batch, "labels": labels}).loss for labels in (copied, text)]
+    assert torch.equal(*losses)
+    assert (copied == 300).any()  # the caller's labels stay as they were
+
+
+def test_only_the_connector_learns_when_the_rest_is_frozen(processor):
+    model = make_model(vision_config=RESNET, vision_feature_select_strategy="default")
+    processor = make_processor(image_seq_length=16)
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_("connector" in name)
+    model.train()
+    assert model.training and model.model.training and model.model.connector.training
+    assert not any(part.training for part in model.model.vision_tower.modules())
+    assert not any(part.training for part in model.model.language_model.modules())
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    batch = processor(images=[make_picture(0)], suffix=["A shirt."])
+    model(**batch).loss.backward()
+    learnt = {name for name, parameter in model.named_parameters() if parameter.grad is not None}
+    assert learnt == {name for name in before if "connector" in name}
+    assert all(parameter.grad.abs().sum() > 0 for parameter in model.model.connector.parameters())
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())  # BatchNorm statistics
+
+    model.model.language_model.requires_grad_(True)
+    model.model.vision_tower.requires_grad_(True)
+    model.model.connector.requires_grad_(False)
+    model.train()
+    assert model.model.language_model.layers[0].training and model.model.vision_tower.training
+    assert not model.model.connector.training
+    model.eval()
+    assert not any(part.training for part in model.modules())
+
+
+@pytest.mark.parametrize("frozen", ["nothing", "all but the connector"])
+@pytest.mark.parametrize("policy", ["image_bidirectional", "prefix_lm"])
+def test_gradient_checkpointing_gives_the_same_gradients(processor, frozen, policy):
+    batch = training_batch(processor)
+
+    def gradients(checkpointing):
+        model = make_model(image_attention=policy)
+        if frozen != "nothing":
+            for name, parameter in model.named_parameters():
+                parameter.requires_grad_("connector" in name)
+        if checkpointing:
+            model.gradient_checkpointing_enable({"use_reentrant": False})
+            assert model.is_gradient_checkpointing
+        model.train()
+        model(**batch).loss.backward()
+        return {name: parameter.grad for name, parameter in model.named_parameters() if parameter.grad is not None}
+
+    plain, checkpointed = gradients(False), gradients(True)
+    assert plain.keys() == checkpointed.keys() and any("connector" in name for name in plain)
+    for name, gradient in plain.items():
+        assert torch.allclose(gradient, checkpointed[name], atol=1e-6), name
+
+
+# Weights
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_tied_and_untied_heads_survive_saving_and_resizing(tmp_path, processor, tied):
+    model = make_model(text_config=text_config(tie_word_embeddings=tied))
+    assert (model.lm_head.weight is model.get_input_embeddings().weight) == tied
+    batch = inputs_of(processor)
+    model.save_pretrained(tmp_path)
+    loaded, report = ModaForConditionalGeneration.from_pretrained(tmp_path, output_loading_info=True)
+    assert not report["missing_keys"] and not report["unexpected_keys"] and not report["mismatched_keys"]
+    assert (loaded.lm_head.weight is loaded.get_input_embeddings().weight) == tied
+    with torch.no_grad():
+        logits = model(**batch).logits
+        assert torch.equal(loaded(**batch).logits, logits)
+
+        loaded.resize_token_embeddings(384, mean_resizing=False)
+        assert loaded.config.text_config.vocab_size == 384 == loaded.get_input_embeddings().weight.shape[0]
+        assert (loaded.lm_head.weight is loaded.get_input_embeddings().weight) == tied
+        assert largest(loaded(**batch).logits[..., :320], logits) < 1e-5
+    assert loaded(**batch, labels=batch["input_ids"].masked_fill(batch["input_ids"] == 300, -100)).loss.isfinite()
+    loaded.save_pretrained(tmp_path / "resized")
+    again = ModaForConditionalGeneration.from_pretrained(tmp_path / "resized")
+    with torch.no_grad():
+        assert torch.equal(again(**batch).logits, loaded(**batch).logits)
+
+
+@pytest.mark.parametrize("connector_type", ["mlp", "linear", "transformer"])
+def test_missing_connector_weights_are_drawn_afresh(tmp_path, connector_type):
+    """Another connector over the same encoder and language model starts like a new one, neither zeros nor garbage."""
+    from safetensors.torch import load_file, save_file
+
+    model = make_model(connector_type=connector_type)
+    model.save_pretrained(tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    kept = {name: value for name, value in weights.items() if "connector" not in name}
+    assert len(kept) < len(weights)
+    save_file(kept, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    loaded, report = ModaForConditionalGeneration.from_pretrained(tmp_path, output_loading_info=True)
+    assert sorted(report["missing_keys"]) == sorted(set(weights) - set(kept))
+    for name, value in loaded.model.connector.named_parameters():
+        assert not value.is_meta and value.isfinite().all(), name
+        if name.endswith("bias"):
+            assert (value == 0).all(), name
+        elif "norm" in name:
+            assert (value == 1).all(), name
+        else:
+            assert 0.005 < value.std() < 0.3 and value.abs().max() < 1, name
+    assert torch.equal(
+        loaded.model.vision_tower.visual_projection.weight, model.model.vision_tower.visual_projection.weight
+    )
+
+
+def test_another_models_checkpoint_is_refused(tmp_path):
+    from transformers import LlamaConfig
+
+    LlamaConfig(**{name: value for name, value in TINY_LLAMA.items() if name != "model_type"}).save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="'llama'.*'moda'.*from_vision_text_pretrained"):
+        ModaForConditionalGeneration.from_pretrained(tmp_path)
+
+
+def test_bfloat16(processor):
+    batch = inputs_of(processor)
+    model = make_model().to(torch.bfloat16)
+    with torch.no_grad():
+        half = model(**batch).logits
+        whole = make_model()(**batch).logits
+    assert half.dtype == torch.bfloat16 and half.isfinite().all()
+    real = batch["attention_mask"].bool()
+    assert functional.cosine_similarity(half[real].float(), whole[real], dim=-1).min() > 0.98
+    assert model.generate(**batch, max_new_tokens=2).shape[0] == 4
+
+
+# Parts
+
+
+def test_connectors_are_linear_or_not():
+    a, b = torch.randn(2, 3, 4, 32, generator=torch.Generator().manual_seed(0)).unbind(0)
+
+    def additivity_gap(connector_type, **changes):
+        connector = make_model(connector_type=connector_type, **changes).model.connector
+        with torch.no_grad():
+            assert connector(a).shape == (3, 4, 32)
+            zero = connector(torch.zeros_like(a))
+            return largest(connector(a + b) + zero, connector(a) + connector(b))
+
+    assert additivity_gap("linear") < 1e-4
+    assert additivity_gap("mlp") > 1e-2
+    assert additivity_gap("transformer") > 1e-2
+    mlp = make_model().model.connector
+    assert mlp.linear_1.weight.shape == (128, 32) and mlp.linear_2.weight.shape == (32, 128)  # widens to 4 × hidden
+    narrow = make_model(projector_hidden_size=20, projector_hidden_act="relu").model.connector
+    assert narrow.linear_1.out_features == 20 and narrow.act(torch.tensor(-1.0)) == 0
+
+
+def test_a_connector_is_one_class_and_one_line(monkeypatch, processor):
+    class Doubling(connectors_moda.ModaLinearConnector):
+        def forward(self, image_features):
+            return 2 * super().forward(image_features)
+
+    monkeypatch.setitem(connectors_moda.CONNECTORS, "doubling", Doubling)
+    model, plain = make_model(connector_type="doubling"), make_model(connector_type="linear")
+    pixels = inputs_of(processor, [0])["pixel_values"]
+    with torch.no_grad():
+        doubled = model.get_image_features(pixels).pooler_output
+        assert torch.equal(doubled, 2 * plain.get_image_features(pixels).pooler_output)
+
+
+def patches_of(tower, pixels, layer):
+    states = tower(pixel_values=pixels, output_hidden_states=True)
+    return states.last_hidden_state if layer == -1 else states.hidden_states[layer]
+
+
+@pytest.mark.parametrize("vision", [TINY_CLIP, SIGLIP, DINOV2], ids=lambda config: config["model_type"])
+def test_features_of_transformers(vision, processor):
+    has_class_token = vision is not SIGLIP
+    pixels = inputs_of(processor, [0])["pixel_values"]
+    for strategy, first in (("full", 0), ("default", int(has_class_token))):
+        for layer in (-1, -2, [-2, 1, -1]):
+            model = make_model(
+                vision_config=vision, vision_feature_select_strategy=strategy, vision_feature_layer=layer
+            )
+            layers = [layer] if isinstance(layer, int) else layer
+            with torch.no_grad():
+                states = [patches_of(model.model.vision_tower, pixels, index)[:, first:] for index in layers]
+                features = model.encode_images(pixels)
+            assert torch.equal(features, torch.cat(states, -1))
+            positions = 4 if strategy == "default" else 4 + has_class_token
+            assert (model.config.image_seq_length, model.config.image_feature_size) == (positions, 32 * len(layers))
+    pooled = make_model(vision_config=vision, vision_feature_select_strategy="pooled")
+    with torch.no_grad():
+        output = pooled.model.vision_tower(pixel_values=pixels)
+        expected = output.image_embeds if vision is TINY_CLIP else output.pooler_output
+        assert torch.equal(pooled.encode_images(pixels), expected[:, None])
+    assert pooled.config.image_seq_length == 1
+    assert pooled.config.image_feature_size == (24 if vision is TINY_CLIP else 32)
+
+
+def test_features_of_a_convolutional_network(processor):
+    """Maps of (channels, height, width) become height × width positions, row by row."""
+    pixels = inputs_of(processor, [0])["pixel_values"]
+    sizes = {"pooled": (1, 16), "default": None, "full": None}
+    for strategy, size in sizes.items():
+        model = make_model(vision_config=RESNET, vision_feature_select_strategy=strategy)
+        with torch.no_grad():
+            output = model.model.vision_tower(pixel_values=pixels)
+            features = model.encode_images(pixels)
+        height, width = output.last_hidden_state.shape[2:]
+        assert (model.config.image_seq_length, model.config.image_feature_size) == (size or (height * width, 16))
+        if strategy == "pooled":
+            assert torch.equal(features[:, 0], output.pooler_output[:, :, 0, 0])
+        else:
+            assert torch.equal(features[1, width + 2], output.last_hidden_state[1, :, 1, 2])
+
+
+@pytest.mark.parametrize("name", OTHER_LANGUAGE_MODELS)
+def test_other_language_models(name, tmp_path, processor):
+    fields = {"vocab_size": 320, "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 2, "tie_word_embeddings": True}
+    model = make_model(text_config={**OTHER_LANGUAGE_MODELS[name], **fields, "model_type": name})
+    assert model.lm_head.weight is model.get_input_embeddings().weight
+    assert model.get_decoder() is model.model.language_model
+    batch = inputs_of(processor)
+    model.save_pretrained(tmp_path)
+    loaded = ModaForConditionalGeneration.from_pretrained(tmp_path).eval()
+    assert loaded.lm_head.weight is loaded.get_input_embeddings().weight
+    with torch.no_grad():
+        together = model(**batch).logits
+        assert torch.equal(loaded(**batch).logits, together)
+        for row in range(4):
+            single = inputs_of(processor, [row])
+            alone = model(**single).logits[0]
+            assert largest(together[row][batch["attention_mask"][row].bool()], alone) < 5e-4, row
+            del single["attention_mask"]
+            assert largest(model(**single).logits[0], alone) < 5e-4, row
+    options = {"max_new_tokens": 4, "do_sample": False, "eos_token_id": None}
+    sequences = model.generate(**batch, **options)
+    assert torch.equal(model.generate(**batch, **options, use_cache=False), sequences)
+
+    causal = copy.deepcopy(model)
+    causal.config.image_attention = "causal"
+    with torch.no_grad():
+        assert largest(causal(**batch).logits, together) > 1e-3  # the policy reaches this architecture
+
+
+# Generation settings
+
+
+def test_the_placeholder_is_never_generated(processor):
+    model = make_model()
+    with torch.no_grad():
+        model.get_input_embeddings().weight[300] *= 100  # what a fine-tuned model may come to: <image> scores highest
+        model.model.language_model.norm.weight.fill_(1.0)
+    batch = inputs_of(processor)
+    with torch.no_grad():
+        assert (model(**batch).logits[:, -1].argmax(-1) == 300).any()
+    new = model.generate(**batch, max_new_tokens=8)[:, batch["input_ids"].shape[1] :]
+    assert not (new == 300).any()
+
+
+def test_repetition_penalty(model, processor):
+    batch = inputs_of(processor)
+    options = {"max_new_tokens": 8, "do_sample": False, "eos_token_id": None}
+    plain = model.generate(**batch, **options)
+    penalised = model.generate(**batch, **options, repetition_penalty=1.5)
+    assert penalised.shape == plain.shape and not torch.equal(penalised, plain)
+
+
+def test_generation_config_of_a_fresh_model():
+    model = ModaForConditionalGeneration(make_config())
+    assert model.generation_config.eos_token_id == 1 and model.generation_config.pad_token_id == 2
+    assert model.generation_config.suppress_tokens == [300]
+
+
+@pytest.mark.parametrize("policy", GENERATING)
+def test_prompt_lookup_is_only_faster(processor, policy):
+    """Several guessed tokens go through at once, and the cache is cut back where the guess was wrong."""
+    model = make_model(image_attention=policy)
+    batch = processor([make_picture(1), make_picture(2)], ["<image>red red <image> red"])
+    options = {"max_new_tokens": 12, "do_sample": False}
+    guessed = model.generate(**batch, **options, prompt_lookup_num_tokens=3, max_matching_ngram_size=1)
+    assert torch.equal(guessed, model.generate(**batch, **options))
+
+
+def test_packed_rows_are_refused_rather_than_mixed():
+    model = make_model()
+    image = [model.config.image_token_id] * 4
+    ids = torch.tensor([[*image, 5, 6, *image, 7, 8]])
+    positions = torch.tensor([[0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5]])
+    with pytest.raises(ValueError, match="position_ids start over within a row"):
+        model(input_ids=ids, position_ids=positions, pixel_values=torch.zeros(2, 3, 32, 32))
+    assert model(input_ids=ids, pixel_values=torch.zeros(2, 3, 32, 32)).logits.shape[1] == 12

@@ -1,0 +1,542 @@
+"""Pictures and sentences in, model inputs and labels out: what comes out is compared value by value."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+import torch
+from conftest import SENTENCES, make_picture, make_processor, make_tokenizer
+from PIL import Image
+
+from pictures_moda import load_picture
+from processing_moda import DEFAULT_PROMPT, ModaDataCollator, ModaProcessor
+
+
+IMAGE_ID, EOS, PAD = 300, 1, 2
+RGB = np.array(make_picture(3, (20, 10)))  # 10 rows, 20 columns
+GREY = RGB[..., 0]
+ALPHA = RGB[..., 1]
+
+
+@pytest.fixture(scope="module")
+def processor():
+    return make_processor()
+
+
+def on_white(rgb, alpha):
+    """Alpha compositing over white, in floats."""
+    share = alpha[..., None].astype(float) / 255
+    return rgb * share + 255 * (1 - share)
+
+
+def encoded(image, kind, **kwargs):
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **kwargs)
+    return buffer.getvalue()
+
+
+def palette_picture():
+    """Four colours, of which the third is transparent."""
+    image = Image.new("P", (20, 10))
+    image.putdata([int(value) for value in (RGB[..., 2] // 64).flatten()])
+    image.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255, 9, 8, 7])
+    colours = np.array([[255, 0, 0], [0, 255, 0], [255, 255, 255], [9, 8, 7]])
+    return image, colours[RGB[..., 2] // 64]
+
+
+def files():
+    """kind -> (encoded file, suffix, expected pixels, tolerance)."""
+    rgb = Image.fromarray(RGB)
+    rgba = Image.fromarray(np.concatenate([RGB, ALPHA[..., None]], -1))
+    la = Image.merge("LA", (Image.fromarray(GREY), Image.fromarray(ALPHA)))
+    grey3 = np.repeat(GREY[..., None], 3, -1)
+    palette, palette_pixels = palette_picture()
+    deep = (GREY.astype(np.uint16) * 257).astype(np.uint16)  # 16 bits: 255 -> 65535
+    smooth = Image.linear_gradient("L").resize((20, 10)).convert("RGB")  # survives JPEG
+    lying = Image.Exif()
+    lying[0x0112] = 6  # the camera was turned: show it rotated by 90° clockwise
+    return {
+        "png": (encoded(rgb, "PNG"), ".png", RGB, 0),
+        "jpeg": (encoded(smooth, "JPEG", quality=95), ".jpg", np.array(smooth), 6),
+        "grey": (encoded(Image.fromarray(GREY), "PNG"), ".png", grey3, 0),
+        "palette": (encoded(palette, "PNG", transparency=2), ".png", palette_pixels, 0),
+        "gif": (encoded(palette, "GIF", transparency=2), ".gif", palette_pixels, 0),
+        "rgba": (encoded(rgba, "PNG"), ".png", on_white(RGB, ALPHA), 1),
+        "la": (encoded(la, "PNG"), ".png", on_white(grey3, ALPHA), 1),
+        "colour key": (encoded(rgb, "PNG", transparency=tuple(int(v) for v in RGB[0, 0])), ".png",
+                       np.where((RGB == RGB[0, 0]).all(-1)[..., None], 255, RGB), 0),
+        "cmyk": (encoded(smooth.convert("CMYK"), "JPEG", quality=95), ".jpg", np.array(smooth), 8),
+        "16 bit": (encoded(Image.fromarray(deep), "PNG"), ".png", grey3, 1),
+        "exif": (encoded(smooth, "JPEG", quality=95, exif=lying), ".jpg", np.rot90(np.array(smooth), -1), 6),
+        "webp": (encoded(rgba, "WEBP", lossless=True, exact=True), ".webp", on_white(RGB, ALPHA), 1),
+        "1 bit": (encoded(Image.fromarray(GREY > 127), "PNG"), ".png", np.where(grey3 > 127, 255, 0), 0),
+    }  # fmt: skip
+
+
+FILES = files()
+
+
+# Pictures
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_every_kind_of_file(kind, tmp_path):
+    data, suffix, expected, tolerance = FILES[kind]
+    path = tmp_path / f"picture{suffix}"
+    path.write_bytes(data)
+    for source in (str(path), path, data, bytearray(data), Image.open(path), {"bytes": data, "path": None},
+                   {"bytes": None, "path": str(path)}):  # fmt: skip
+        picture = load_picture(source)
+        assert picture.mode == "RGB"
+        pixels = np.array(picture).astype(float)
+        assert pixels.shape == expected.shape, type(source)
+        assert np.abs(pixels - expected).max() <= tolerance, type(source)
+
+
+def test_pictures_by_url_are_read_as_files_are(tmp_path, serve):
+    names = {}
+    for number, (kind, (data, suffix, _, _)) in enumerate(FILES.items()):
+        names[kind] = f"{number}{suffix}"
+        (tmp_path / names[kind]).write_bytes(data)
+    address = serve(tmp_path)
+    for kind, name in names.items():
+        assert load_picture(f"{address}/{name}") == load_picture(FILES[kind][0]), kind
+    with pytest.raises(ValueError, match=f"^{address}/none.png can't be read as a picture"):
+        load_picture(f"{address}/none.png")
+
+
+def test_arrays_and_tensors():
+    rgba = np.concatenate([RGB, ALPHA[..., None]], -1)
+    grey3 = np.repeat(GREY[..., None], 3, -1)
+    for array, expected, tolerance in (
+        (RGB, RGB, 0),
+        (RGB.transpose(2, 0, 1), RGB, 0),
+        (RGB.astype(np.float32) / 255, RGB, 0),
+        (RGB.transpose(2, 0, 1).astype(np.float64) / 255, RGB, 0),
+        (RGB.astype(np.int64), RGB, 0),
+        (GREY, grey3, 0),
+        (GREY[..., None], grey3, 0),
+        (GREY[None], grey3, 0),
+        (rgba, on_white(RGB, ALPHA), 1),
+        (GREY > 127, np.where(grey3 > 127, 255, 0), 0),
+    ):
+        for source in (array, torch.from_numpy(np.ascontiguousarray(array))):
+            pixels = np.array(load_picture(source)).astype(float)
+            assert pixels.shape == expected.shape and np.abs(pixels - expected).max() <= tolerance, (
+                array.shape,
+                array.dtype,
+            )
+    assert np.array_equal(
+        np.array(load_picture(torch.from_numpy(RGB / 255).to(torch.bfloat16)).convert("L")).shape, (10, 20)
+    )
+    dim = np.array(load_picture(Image.fromarray(GREY.astype(np.float32) / 255)))  # mode F with 0-1
+    assert np.abs(dim.astype(int) - grey3).max() <= 1
+
+
+@pytest.mark.parametrize(
+    "array, sentence",
+    [
+        (np.zeros((5, 6, 7)), "shape \\(5, 6, 7\\), which is no picture"),
+        (np.zeros(12), "shape \\(12,\\), which is no picture"),
+        (np.full((4, 5, 3), 2.5), "outside of a picture's range"),
+        (np.full((4, 5, 3), -1.0), "before normalisation"),
+        (np.full((4, 5, 3), np.nan), "outside of a picture's range"),
+        (np.full((4, 5, 3), 300, dtype=np.uint16), "outside of a picture's range"),
+    ],
+)
+def test_arrays_that_are_no_pictures(array, sentence):
+    with pytest.raises(ValueError, match=f"^the given ndarray .*{sentence}"):
+        load_picture(array)
+
+
+def test_unreadable_files_are_named(tmp_path, processor, monkeypatch):
+    whole = encoded(make_picture(0, (200, 200)), "JPEG")
+    broken = {
+        "truncated.jpg": whole[: len(whole) // 2],
+        "truncated.png": FILES["png"][0][:200],
+        "empty.png": b"",
+        "letter.jpg": b"Dear reader, this is not a picture.",
+    }
+    for name, data in broken.items():
+        path = tmp_path / name
+        path.write_bytes(data)
+        with pytest.raises(ValueError, match=f"{name} can't be read as a picture .*remove or replace it"):
+            processor(images=str(path))
+        with pytest.raises(ValueError, match=f"{name} can't be read"):
+            load_picture({"bytes": data, "path": name})
+        with pytest.raises(ValueError, match="the given bytes can't be read"):
+            load_picture(data)
+    with pytest.raises(ValueError, match="truncated.png can't be read"):
+        load_picture(Image.open(tmp_path / "truncated.png"))
+    with pytest.raises(FileNotFoundError, match="no picture at .*missing.png"):
+        load_picture(tmp_path / "missing.png")
+    with pytest.raises(ValueError, match="the given NoneType can't be read"):
+        load_picture(None)
+
+    path = tmp_path / "bomb.png"
+    path.write_bytes(FILES["png"][0])  # 200 pixels
+    for limit in (150, 50):  # above the limit Pillow warns, above twice the limit it raises
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+        with pytest.raises(ValueError, match=f"bomb.png has more than {limit} pixels"):
+            load_picture(path)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 200)
+    assert load_picture(path).size == (20, 10)
+
+
+def test_pixel_values_are_the_image_processors(processor):
+    expected = processor.image_processor(Image.fromarray(RGB), return_tensors="pt")["pixel_values"]
+    for source in (RGB, FILES["png"][0], torch.from_numpy(RGB), Image.fromarray(RGB)):
+        assert torch.equal(processor(images=source)["pixel_values"], expected)
+    batch = torch.from_numpy(np.stack([RGB, RGB[::-1]]))  # a batch in one tensor
+    pixels = processor(images=batch)["pixel_values"]
+    assert (
+        pixels.shape == (2, 3, 32, 32) and torch.equal(pixels[:1], expected) and not torch.equal(pixels[1:], expected)
+    )
+
+
+# Prompts
+
+
+def pieces(processor, ids):
+    """Ids as text, runs of <image> as numbers: [4, 'What colour is it?']"""
+    found = []
+    for i in ids.tolist() if isinstance(ids, torch.Tensor) else ids:
+        if i == IMAGE_ID:
+            found.append(found.pop() + 1 if found and isinstance(found[-1], int) else 1)
+        elif i != PAD:
+            text = processor.tokenizer.decode([i])
+            found.append(found.pop() + text if found and isinstance(found[-1], str) else text)
+    return found
+
+
+def test_layout_of_prompts(processor):
+    a, b, c = (make_picture(seed) for seed in range(3))
+
+    def layout(*args, **kwargs):
+        return [pieces(processor, row) for row in processor(*args, **kwargs)["input_ids"]]
+
+    question = "What colour is it?"
+    assert layout(a) == [[4, DEFAULT_PROMPT + "\n"]]
+    assert layout([a, b]) == [[4, DEFAULT_PROMPT + "\n"]] * 2
+    assert layout(a, question) == [[4, question + "\n"]]
+    assert layout(a, [question]) == layout([a], question) == layout([[a]], question) == [[4, question + "\n"]]
+    assert layout(a, question + " ") == [[4, question + " "]]  # white space: the caller has seen to its end
+    assert layout(a, "Look: <image> What?\n") == [["Look: ", 4, " What?\n"]]
+    assert layout(a, "Look: <image>") == [["Look: ", 4]]
+    assert layout([a, b], question) == [[8, question + "\n"]]
+    assert layout([a, b], "<image> or <image>?") == [[4, " or ", 4, "?\n"]]
+    assert layout([a, b], ["One", "Two"]) == [[4, "One\n"], [4, "Two\n"]]
+    assert layout([a, b, c], ["<image><image>One", "Two <image>"]) == [[8, "One\n"], ["Two ", 4]]
+    assert layout([[a, b], [c]], ["One", "Two"]) == [[8, "One\n"], [4, "Two\n"]]
+    assert layout([[a], []], ["One", "Two"]) == [[4, "One\n"], ["Two\n"]]
+    assert layout(text="Hello") == [["Hello\n"]]
+    assert layout(text=["Hello", "you"]) == [["Hello\n"], ["you\n"]]
+    assert layout() == [[DEFAULT_PROMPT + "\n"]]
+    own = make_processor(image_seq_length=1, default_prompt="Say what you see.")
+    assert pieces(own, own(a)["input_ids"][0]) == [1, "Say what you see.\n"]
+
+
+def test_counts_that_disagree_name_both_numbers(processor):
+    a, b, c = (make_picture(seed) for seed in range(3))
+    with pytest.raises(ValueError, match=r"Text 0 names 2 <image> and comes with 1 picture\(s\)"):
+        processor(a, "<image><image>")
+    with pytest.raises(ValueError, match=r"Text 0 names 1 <image> and comes with 2 picture\(s\)"):
+        processor([a, b], "<image>")
+    with pytest.raises(ValueError, match=r"Text 0 names 1 <image> and comes with 0 picture\(s\)"):
+        processor(text="<image> what?")
+    with pytest.raises(ValueError, match=r"Text 1 names 2 <image> and comes with 1 picture\(s\)"):
+        processor([[a], [b]], ["<image>", "<image><image>"])
+    with pytest.raises(ValueError, match=r"3 picture\(s\) do not match 2 text\(s\) naming 2 <image>"):
+        processor([a, b, c], ["<image>", "<image>"])
+    with pytest.raises(ValueError, match="2 rows and 1 suffixes"):
+        processor([a, b], suffix=["One"])
+    with pytest.raises(ValueError, match="2 positions a picture, and this processor's image_seq_length is 4"):
+        processor(image_features=torch.zeros(1, 2, 32))
+
+
+def test_padding_and_tensors(processor):
+    images = [make_picture(0), make_picture(1)]
+    texts = ["Hi", "What colour is it?"]
+    right, left = processor(images, texts, padding_side="right"), processor(images, texts)
+    for batch, side in ((right, "right"), (left, "left")):
+        assert set(batch) == {"input_ids", "attention_mask", "pixel_values"}
+        length = batch["attention_mask"].sum(-1).tolist()
+        width = max(length)
+        assert length[0] < length[1] == width == batch["input_ids"].shape[1]
+        gap = batch["attention_mask"][0] == 0
+        padded = range(width - length[0]) if side == "left" else range(length[0], width)
+        assert gap.nonzero().flatten().tolist() == list(padded)
+        assert (batch["input_ids"][0][gap] == PAD).all()
+        alone = processor(images[0], "Hi")["input_ids"][0]
+        assert torch.equal(batch["input_ids"][0][~gap], alone)
+    assert processor(images, texts, padding="max_length", max_length=30)["input_ids"].shape == (2, 30)
+    lists = processor(images, texts, padding=False, return_tensors=None)
+    assert [len(row) for row in lists["input_ids"]] == left["attention_mask"].sum(-1).tolist()
+    assert isinstance(lists["input_ids"][0], list) and isinstance(lists["attention_mask"][0][0], int)
+    lists = processor(images, texts, return_tensors=None)
+    assert torch.equal(torch.tensor(lists["input_ids"]), left["input_ids"])
+
+
+def test_ready_pictures_take_the_place_of_images(processor):
+    images = [make_picture(0), make_picture(1)]
+    plain = processor(images, suffix=["One", "Two"])
+    pixels = processor(pixel_values=plain["pixel_values"], suffix=["One", "Two"])
+    assert all(torch.equal(plain[name], pixels[name]) for name in plain)
+    features = torch.randn(2, 4, 32)
+    ready = processor(image_features=features, suffix=["One", "Two"])
+    assert torch.equal(ready["image_features"], features) and "pixel_values" not in ready
+    assert torch.equal(ready["input_ids"], plain["input_ids"]) and torch.equal(ready["labels"], plain["labels"])
+
+
+# Descriptions
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_labels_are_the_description_and_its_end(processor, side):
+    suffixes = ["A navy blue casual shirt for men.", "Red.", "Shoes </s> with <image> <pad> on them.", ""]
+    images = [[make_picture(0)], [make_picture(1), make_picture(2)], [make_picture(3)], [make_picture(4)]]
+    batch = processor(
+        images, ["What?", "Describe <image> and <image> to me.", "Hi", "Why"], suffixes, padding_side=side
+    )
+    plain = make_tokenizer()
+    for row, suffix in enumerate(suffixes):
+        ids, labels = batch["input_ids"][row], batch["labels"][row]
+        supervised = (labels != -100).nonzero().flatten()
+        assert torch.equal(labels[supervised], ids[supervised])
+        assert (
+            len(supervised) == len(plain(suffix, add_special_tokens=False, split_special_tokens=True)["input_ids"]) + 1
+        )
+        assert supervised.diff().eq(1).all()  # in one piece
+        assert labels[supervised[-1]] == EOS and not (labels[supervised[:-1]] == EOS).any()
+        last_token = batch["attention_mask"][row].nonzero().max()
+        assert supervised[-1] == last_token
+        assert (
+            processor.tokenizer.decode(labels[supervised[:-1]]) == suffix
+        )  # also <image> and </s> as they are spelled
+        assert (ids == IMAGE_ID).sum() == 4 * len(images[row])
+        assert not (labels == IMAGE_ID).any() and not (labels[batch["attention_mask"][row] == 0] != -100).any()
+        prompt = processor([images[row]], [["What?", "Describe <image> and <image> to me.", "Hi", "Why"][row]])
+        prompt = prompt["input_ids"][0].tolist()
+        start = batch["attention_mask"][row].nonzero().min()
+        assert ids[start : start + len(prompt)].tolist() == prompt and supervised[0] == start + len(prompt)
+
+
+def test_suffix_does_not_change_how_the_next_prompt_is_read(processor):
+    before = processor(make_picture(), "<image> </s> what?")["input_ids"]
+    processor(make_picture(), suffix=["<image> </s>"])
+    assert torch.equal(processor(make_picture(), "<image> </s> what?")["input_ids"], before)
+    assert (before == IMAGE_ID).sum() == 4 and (before == EOS).sum() == 1
+
+
+def test_max_length_cuts_only_the_description(processor):
+    image, suffix = make_picture(), "A navy blue casual shirt for men."
+    whole = processor(image, suffix=[suffix])
+    prompt = int((whole["labels"] == -100).sum())
+    length = whole["input_ids"].shape[1]
+    for limit in (length + 1, length, length - 1, prompt + 2):
+        cut = processor(image, suffix=[suffix], max_length=limit)
+        ids = cut["input_ids"][0]
+        assert len(ids) == min(limit, length) and ids[-1] == EOS == cut["labels"][0, -1]
+        assert torch.equal(ids[:-1], whole["input_ids"][0, : len(ids) - 1])
+    with pytest.raises(
+        ValueError, match=f"take {prompt} positions and max_length is {prompt + 1}; raise it to at least {prompt + 2}"
+    ):
+        processor(image, suffix=[suffix], max_length=prompt + 1)
+    assert processor(image, max_length=3)["input_ids"].shape[1] == prompt  # a prompt is never cut
+
+
+def test_a_tokenizer_that_closes_every_text(processor):
+    """BOS first, EOS last, as T5's or some Llamas': the prompt stays open, the description is closed once."""
+    from tokenizers.processors import TemplateProcessing
+
+    own = make_processor()
+    own.tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", EOS)]
+    )
+    assert own.tokenizer("Hi")["input_ids"][-1] == EOS
+    ids = own(make_picture(), "Hi", suffix=["Red."])["input_ids"][0]
+    assert (ids == EOS).sum() == 1 and ids[-1] == EOS and ids[0] == 0 and (ids == 0).sum() == 1
+    assert own(make_picture(), "Hi", add_special_tokens=False)["input_ids"][0, 0] == IMAGE_ID
+
+
+# Conversations
+
+
+def message(role, *content):
+    parts = [
+        {"type": "text", "text": part} if isinstance(part, str) else {"type": "image", "image": part}
+        for part in content
+    ]
+    return {"role": role, "content": parts}
+
+
+def chat(processor, messages):
+    return processor.apply_chat_template(messages, tokenize=True, return_dict=True, return_tensors="pt")
+
+
+def test_chat_equals_the_plain_call(processor):
+    picture, question = make_picture(), "What colour is it?"
+    plain = processor(images=picture, text=question)
+    messages = [message("user", picture, question)]
+    tokens = chat(processor, messages)
+    for name in ("input_ids", "attention_mask", "pixel_values"):
+        assert torch.equal(tokens[name], plain[name]), name
+    rendered = processor.apply_chat_template(messages)
+    assert rendered == "<image>What colour is it?\n"
+    assert torch.equal(processor(images=picture, text=rendered)["input_ids"], plain["input_ids"])
+    assert processor.apply_chat_template([{"role": "user", "content": question}]) == question + "\n"
+
+
+def test_conversation_is_the_concatenation_of_its_turns(processor):
+    a, b = make_picture(0), make_picture(1)
+    messages = [message("user", a, "What colour is it?"), message("assistant", "Red."), message("user", "And ", b, "?")]
+    first = processor(images=a, text="What colour is it?", suffix=["Red."])
+    second = processor(images=b, text="And <image>?")
+    tokens = chat(processor, messages)
+    assert torch.equal(tokens["input_ids"], torch.cat([first["input_ids"], second["input_ids"]], 1))
+    assert torch.equal(tokens["pixel_values"], torch.cat([first["pixel_values"], second["pixel_values"]]))
+    closed = processor.apply_chat_template(messages[:2])
+    assert torch.equal(processor(images=a, text=closed)["input_ids"], first["input_ids"])
+
+
+def test_spelled_out_placeholders_in_a_chat_place_no_picture(processor):
+    picture = make_picture()
+    for messages in (
+        [message("user", picture, "Is <image> a tag? </s>")],
+        [message("user", picture, "Hi"), message("assistant", "It says <image>.")],
+    ):
+        tokens = chat(processor, messages)
+        assert (tokens["input_ids"] == IMAGE_ID).sum() == 4
+        assert "< image >" in processor.tokenizer.decode(tokens["input_ids"][0])
+    for messages in (  # contents may be plain strings, which transformers 4.57 renders but does not tokenize
+        [message("user", picture, "Hi"), {"role": "assistant", "content": "It says <image>."}],
+        [{"role": "user", "content": "Is <image> a tag?"}, message("user", picture)],
+    ):
+        rendered = processor.apply_chat_template(messages)
+        assert rendered.count("<image>") == 1 and "< image >" in rendered
+
+
+# Files
+
+
+def test_save_and_load_is_stable(tmp_path):
+    processor = make_processor(image_seq_length=7, default_prompt="What is this?")
+    processor.save_pretrained(tmp_path / "one")
+    loaded = ModaProcessor.from_pretrained(tmp_path / "one")
+    loaded.save_pretrained(tmp_path / "two")
+    ModaProcessor.from_pretrained(tmp_path / "two").save_pretrained(tmp_path / "three")
+    names = sorted(path.name for path in (tmp_path / "two").iterdir())
+    assert names == sorted(path.name for path in (tmp_path / "one").iterdir())
+    assert {"preprocessor_config.json", "processor_config.json", "tokenizer.json", "tokenizer_config.json"} <= set(
+        names
+    )
+    for name in names:
+        one, two, three = ((tmp_path / folder / name).read_bytes() for folder in ("one", "two", "three"))
+        assert two == three, name
+        # These two say more of a tokenizer that was loaded than of one built in memory.
+        if name not in ("tokenizer_config.json", "special_tokens_map.json"):
+            assert one == two, name
+    batch = {"images": [make_picture()], "suffix": ["A red </s> <image> shirt."]}
+    expected, got = processor(**batch), loaded(**batch)
+    assert all(torch.equal(expected[name], got[name]) for name in expected)
+    assert (loaded.image_seq_length, loaded.default_prompt) == (7, "What is this?")
+    assert loaded.chat_template == processor.chat_template
+    assert loaded.tokenizer.padding_side == "left"
+    config = json.loads((tmp_path / "one" / "tokenizer_config.json").read_text())
+    assert config["tokenizer_class"] != "TokenizersBackend" and not isinstance(config.get("extra_special_tokens"), list)
+
+
+def test_decoding_leaves_out_pictures_and_specials(processor):
+    batch = processor([make_picture()], suffix=["A red shirt."])
+    text = processor.batch_decode(batch["input_ids"], skip_special_tokens=True)
+    assert text == [f"{DEFAULT_PROMPT}\nA red shirt."]
+
+
+# Collator
+
+
+def rows(count=3):
+    return [{"image": make_picture(i), "description": SENTENCES[i % len(SENTENCES)], "id": i} for i in range(count)]
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_collator_columns(processor):
+    collate = ModaDataCollator(processor)
+    data = rows()
+    descriptions = [row["description"] for row in data]
+    batch = collate(data)
+    expected = processor([row["image"] for row in data], suffix=descriptions, padding_side="right")
+    assert same(batch, dict(expected))
+    own = ModaDataCollator(processor, image_column="photo", text_column="caption", prompt_column="question")
+    renamed = [{"photo": row["image"], "caption": row["description"], "question": "What?"} for row in data]
+    asked = processor([row["image"] for row in data], ["What?"] * 3, suffix=descriptions, padding_side="right")
+    assert same(own(renamed), dict(asked))
+    pixels = [
+        {"pixel_values": row, "description": text}
+        for row, text in zip(expected["pixel_values"], descriptions, strict=True)
+    ]
+    assert same(collate(pixels), batch)
+    features = torch.randn(3, 4, 32)
+    for values in (features, features.numpy(), features.tolist()):
+        ready = collate(
+            [{"image_features": row, "description": text} for row, text in zip(values, descriptions, strict=True)]
+        )
+        assert torch.allclose(ready["image_features"], features) and torch.equal(ready["labels"], batch["labels"])
+    several = [
+        {"image": [make_picture(0), make_picture(1)], "description": "Two."},
+        {"image": [], "description": "None."},
+    ]
+    batch = collate(several)
+    assert (batch["input_ids"] == IMAGE_ID).sum(-1).tolist() == [8, 0] and len(batch["pixel_values"]) == 2
+    shorter = ModaDataCollator(processor, max_length=30)(data)
+    assert shorter["input_ids"].shape[1] == 30
+
+
+def test_collator_names_a_missing_column(processor):
+    with pytest.raises(ValueError, match="columns caption, image, and not 'description'.*remove_unused_columns=False"):
+        ModaDataCollator(processor)([{"image": make_picture(), "caption": "A shirt."}])
+    with pytest.raises(ValueError, match="columns description, and not 'image'"):
+        ModaDataCollator(processor)([{"description": "A shirt."}])
+
+
+def test_token_noise(processor):
+    words = " ".join(SENTENCES)
+    features = torch.zeros(4, 32)
+    data = [
+        {"image_features": features, "description": f"{i} {words} {i * i}", "prompt": "What? " * (i % 3)}
+        for i in range(100)
+    ]
+    clean = ModaDataCollator(processor)(data)
+    noisy = ModaDataCollator(processor, token_noise=0.2)(data)
+    assert torch.equal(clean["labels"], noisy["labels"]) and torch.equal(
+        clean["attention_mask"], noisy["attention_mask"]
+    )
+    eligible = (clean["labels"] != -100) & (clean["labels"] != EOS)
+    assert eligible.sum() > 10_000
+    changed = clean["input_ids"] != noisy["input_ids"]
+    assert not changed[~eligible].any()
+    share = changed.sum().item() / eligible.sum().item()
+    assert 0.18 < share < 0.22  # a replacement may happen to be the word itself, one time in 297
+    assert not torch.isin(noisy["input_ids"][changed], torch.tensor([0, EOS, PAD, IMAGE_ID])).any()
+    assert noisy["input_ids"][changed].unique().numel() > 250  # drawn from the whole vocabulary
+
+    # The same row gets the same noise in any batch, on any worker; another epoch or seed gives another.
+    collate = ModaDataCollator(processor, token_noise=0.2)
+    width = clean["input_ids"].shape[1]
+    for batch in (data[5:7], data[10:4:-1]):
+        again = collate(batch)["input_ids"]
+        for row, example in enumerate(batch):
+            expected = noisy["input_ids"][data.index(example)]
+            length = again.shape[1]
+            assert torch.equal(again[row], expected[:length]) and (expected[length:] == PAD).all() and length <= width
+    seen = [noisy["input_ids"]]
+    for seed, epoch in ((0, 1), (1, 0), (256, 0), (0, 2), (1, 1)):
+        other = ModaDataCollator(processor, token_noise=0.2, seed=seed, epoch=epoch)(data)["input_ids"]
+        assert all((other != one)[eligible].float().mean() > 0.2 for one in seen), (seed, epoch)
+        seen.append(other)
+    many = ModaDataCollator(processor, token_noise=1.0)(data)["input_ids"]
+    assert (many == IMAGE_ID).sum() == (clean["input_ids"] == IMAGE_ID).sum()  # never a placeholder too many
