@@ -75,7 +75,7 @@ def run(recipe):
     rows = catalogue.splits
     print(f"{catalogue.source}: " + ", ".join(f"{len(split):,} {name}" for name, split in rows.items()))
 
-    model, processor = build_model_and_processor(recipe.model, rows["train"]["description"])
+    model, processor = build_model_and_processor(recipe.model, list(rows["train"]["description"]))
     # Convolutions on a CPU are a fifth faster with the channels last; to other encoders it makes no difference.
     model.model.vision_tower.to(memory_format=torch.channels_last)
     known = [name for name in ATTRIBUTES if name in rows["train"].column_names]

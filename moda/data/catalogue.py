@@ -136,7 +136,7 @@ def _splits(rows, share, seed):
         return rows
     (everything,) = list(rows.values())[:1]
     if "split" in everything.column_names:
-        names = everything["split"]
+        names = list(everything["split"])
         found = {
             name: everything.select([i for i, value in enumerate(names) if value == name])
             for name in ("train", "validation", "test")
@@ -163,7 +163,7 @@ def _describe(rows, wording, wordings, seed, source):
         rows, "articleType", source, "what the product is; without it, and without a description, nothing can be said"
     )
     known = [name for name in (*ATTRIBUTES, "masterCategory") if name in rows.column_names]
-    table = {name: rows[name] for name in known}
+    table = {name: list(rows[name]) for name in known}
     sentences = []
     for index in range(len(rows)):
         row = {name: table[name][index] for name in known}
