@@ -6,6 +6,7 @@ BIN := .venv/bin
 .PHONY: demo test bench
 
 .venv/ready: pyproject.toml constraints.txt
+	@echo "Making .venv; the packages take some minutes."
 	$(PYTHON) -m venv .venv
 	@# torch first and alone: asked for by another package, pip would bring a build with gigabytes of CUDA
 	$(BIN)/python -m pip install -q "torch==$$(sed -n 's/^torch==//p' constraints.txt)"
@@ -22,3 +23,4 @@ test: .venv/ready
 
 bench: .venv/ready
 	$(BIN)/python benchmarks/parameters.py
+	$(BIN)/python benchmarks/readme.py

@@ -37,7 +37,7 @@ from moda.hub.card import write_card
 from moda.inference.describe import generate_sentences
 from moda.training.build import build_model_and_processor
 from moda.training.curve import losses, write_curve
-from moda.training.parts import PartsTrainer, count_parts, freeze_all_but, freeze_table
+from moda.training.parts import FollowEpoch, PartsTrainer, count_parts, freeze_all_but, freeze_table
 from moda.training.recipe import load_recipe, training_arguments
 from moda.training.warmup import warm_up
 from pictures_moda import load_picture
@@ -55,6 +55,8 @@ def main(arguments=None):
         run(load_recipe(options.recipe, options.overrides))
     except (ValueError, FileNotFoundError) as error:
         sys.exit(f"train.py: {error}")
+    except KeyboardInterrupt:
+        sys.exit("train.py: stopped; the same command goes on from the last checkpoint, if one was saved.")
 
 
 def run(recipe):
@@ -80,7 +82,7 @@ def run(recipe):
     model.model.vision_tower.to(memory_format=torch.channels_last)
     known = [name for name in ATTRIBUTES if name in rows["train"].column_names]
     columns = ["description", *known, *(["prompt"] if "prompt" in rows["train"].column_names else [])]
-    train_data = PixelDataset(rows["train"], processor.image_processor, columns, recipe.augment)
+    train_data = PixelDataset(rows["train"], processor.image_processor, columns, recipe.augment, settings.seed)
     split = recipe.evaluation.get("split", "validation")
     if split not in rows:
         raise ValueError(f"evaluation.split is {split!r}, and {catalogue.source} has {', '.join(rows)}; choose one.")
@@ -105,6 +107,7 @@ def run(recipe):
 
     freeze_all_but(model, recipe.train)
     print(freeze_table(model, settings.learning_rate, recipe.learning_rates))
+    collator = ModaDataCollator(processor, token_noise=recipe.token_noise, seed=settings.seed)
     trainer = PartsTrainer(
         model,
         settings,
@@ -112,7 +115,8 @@ def run(recipe):
         train_dataset=train_data,
         eval_dataset=held_out_data,
         processing_class=processor,
-        data_collator=ModaDataCollator(processor, token_noise=recipe.token_noise, seed=settings.seed),
+        data_collator=collator,
+        callbacks=[FollowEpoch(train_data, collator)],
     )
     started = time.monotonic()
     trainer.train(resume_from_checkpoint=checkpoint)

@@ -1,6 +1,6 @@
-"""Keeps the figures of a run as a committed result: `python benchmarks/keep_run.py runs/demo`.
+"""Keeps the figures of a run as a committed result: `python benchmarks/keep_run.py runs/demo [name]`.
 
-Of the demo, whose pictures are drawn by this project, the sheet and the curve are kept as well.
+Of the demo, whose pictures are drawn by this project, the sheet is kept as well.
 """
 
 import json
@@ -8,18 +8,22 @@ import shutil
 import sys
 from pathlib import Path
 
+from PIL import Image
+
 
 RESULTS = Path(__file__).resolve().parent / "results"
 
 
-def main(folder):
+def main(folder, name=None):
     figures = json.loads((folder / "run.json").read_text())
+    name = name or figures["recipe"]
     figures["source"] = Path(figures["source"]).name
-    (RESULTS / f"{figures['recipe']}.json").write_text(json.dumps(figures, indent=2) + "\n")
-    shutil.copy(folder / "loss.png", RESULTS / f"{figures['recipe']}-loss.png")
-    if figures["recipe"] == "demo":
-        shutil.copy(folder / "sheet.png", RESULTS / "demo-sheet.png")
+    (RESULTS / f"{name}.json").write_text(json.dumps(figures, indent=2) + "\n")
+    shutil.copy(folder / "loss.png", RESULTS / f"{name}-loss.png")
+    if name == "demo":
+        # Drawings need no more than 256 colours, and a README no more bytes.
+        Image.open(folder / "sheet.png").quantize(256).save(RESULTS / "demo-sheet.png", optimize=True)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *sys.argv[2:])

@@ -56,6 +56,9 @@ def main(arguments=None):
     except (ValueError, OSError) as error:
         print(f"moda {options.command}: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(f"moda {options.command}: stopped; what is printed is done.", file=sys.stderr)
+        return 130
 
 
 def demo_data(options):

@@ -226,5 +226,7 @@ def test_a_head_that_does_more_is_refused(folders, tmp_path, changes, named):
     )
     language_model.save_pretrained(tmp_path)
     make_tokenizer().save_pretrained(tmp_path)
-    with pytest.raises(ValueError, match=f"The head of this {changes['model_type']} has {named}, which MODA would lose"):
+    with pytest.raises(
+        ValueError, match=f"The head of this {changes['model_type']} has {named}, which MODA would lose"
+    ):
         ModaForConditionalGeneration.from_vision_text_pretrained(str(folders / "clip"), str(tmp_path))

@@ -2,14 +2,17 @@
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from conftest import make_png
 from datasets import Dataset, Image
+from safetensors.torch import load_file
 
 from moda.cli import main as moda
 from moda.training.recipe import load_recipe
@@ -160,3 +163,42 @@ def test_bad_input_ends_in_one_sentence(trained, tmp_path, overrides, sentence):
     with pytest.raises(SystemExit) as refusal:
         main([str(trained[0]), f"output_dir={tmp_path / 'new'}", *overrides])
     assert sentence in str(refusal.value) and str(refusal.value).startswith("train.py: ")
+
+
+def resumable(trained, folder):
+    """The toy recipe, shorter, with checkpoints, moving pictures and a frozen encoder."""
+    recipe = yaml.safe_load(trained[0].read_text())
+    recipe.update(output_dir=str(folder), train=["connector", "language"], learning_rates={}, augment=["flip", "shift"])
+    recipe["warmup"]["max_steps"] = 4
+    recipe["trainer"].update(max_steps=12, save_steps=4, logging_steps=1, save_total_limit=None)
+    path = folder.parent / f"{folder.name}.yaml"
+    path.write_text(yaml.safe_dump(recipe))
+    return load_recipe(path)
+
+
+def test_a_run_cut_off_goes_on_to_the_same_weights_and_losses(trained, tmp_path):
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    run(resumable(trained, whole))
+    shutil.copytree(whole, cut)  # as it would lie there if the power had gone at step 7
+    for path in [*cut.glob("*.json"), *cut.glob("*.safetensors"), cut / "checkpoint-8", cut / "checkpoint-12"]:
+        if path.name != "warmup.json":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    recipe = resumable(trained, cut)
+    (cut / "recipe.yaml").write_text(recipe.to_yaml())
+    run(recipe)
+    first, second = (load_file(folder / "model.safetensors") for folder in (whole, cut))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert (whole / "loss.csv").read_text() == (cut / "loss.csv").read_text()
+    assert (whole / "predictions.csv").read_text() == (cut / "predictions.csv").read_text()
+
+
+def test_accumulated_small_batches_are_one_large_batch(trained, tmp_path):
+    weights = []
+    for name, size, count in (("large", 16, 1), ("small", 4, 4)):
+        recipe = resumable(trained, tmp_path / name)
+        recipe.augment, recipe.warmup = [], {}
+        recipe.trainer.update(per_device_train_batch_size=size, gradient_accumulation_steps=count, max_steps=3)
+        run(recipe)
+        weights.append(load_file(tmp_path / name / "model.safetensors"))
+    for name, value in weights[0].items():
+        torch.testing.assert_close(value, weights[1][name], atol=2e-5, rtol=1e-4, msg=name)

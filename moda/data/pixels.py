@@ -7,6 +7,7 @@ sees the same pixels as training from files, without decoding each picture in ea
 import hashlib
 import json
 import os
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -27,15 +28,17 @@ class PixelDataset(torch.utils.data.Dataset):
         image_processor (`BaseImageProcessor`): Decides size, and mean and deviation of the normalisation.
         columns (`list[str]`, *optional*): Columns passed along with the pixels. Defaults to `description`.
         augment (`list[str]`, *optional*): `"flip"` (half of the pictures, sideways) and `"shift"` (up to 1/16 of the
-            edge, the border repeated), drawn from torch's global generator, which the Trainer seeds and resumes.
+            edge, the border repeated). Drawn from seed, `epoch` and the rows of a batch alone, so that a resumed run
+            sees what an uninterrupted one does.
+        seed (`int`, *optional*, defaults to 0): Of the augmentation.
         cache (`Path`, *optional*, defaults to `~/.cache/moda/pixels`, or below `$MODA_CACHE`): Folder.
 
     Attributes:
         unreadable (`list[tuple[int, str]]`): Row numbers that were left out, and why.
     """
 
-    def __init__(self, rows, image_processor, columns=("description",), augment=(), cache=CACHE):
-        self.processor, self.augment = image_processor, set(augment)
+    def __init__(self, rows, image_processor, columns=("description",), augment=(), seed=0, cache=CACHE):
+        self.processor, self.augment, self.seed, self.epoch = image_processor, set(augment), seed, 0
         self.pixels, self.unreadable = _open_or_build(rows, image_processor, Path(cache))
         bad = {index for index, _ in self.unreadable}
         self.kept = np.array([index for index in range(len(rows)) if index not in bad])
@@ -52,27 +55,29 @@ class PixelDataset(torch.utils.data.Dataset):
 
     def __getitems__(self, indices):  # torch's DataLoader asks for a whole batch at once where it can
         pixels = torch.from_numpy(self.pixels[self.kept[indices]]).float()
-        if "flip" in self.augment:
-            flipped = torch.rand(len(pixels)) < 0.5
-            pixels[flipped] = pixels[flipped].flip(-1)
-        if "shift" in self.augment:
-            pixels = _shift(pixels)
+        if self.augment:
+            drawn_from = np.array([self.seed, self.epoch, *indices], dtype=np.int64)
+            generator = torch.Generator().manual_seed(zlib.crc32(drawn_from.tobytes()))
+            pixels = _moved(pixels, self.augment, generator)
         pixels = (pixels * self.processor.rescale_factor - self.mean) / self.std
         rows = zip(*(([self.columns[name][index] for index in indices]) for name in self.columns))
         names = list(self.columns)
         return [{"pixel_values": p, **dict(zip(names, row))} for p, row in zip(pixels, rows)]
 
 
-def _shift(pixels):
-    reach = max(pixels.shape[-1] // 16, 1)
-    padded = torch.nn.functional.pad(pixels, (reach,) * 4, mode="replicate")
-    height, width = pixels.shape[-2:]
-    moved = torch.empty_like(pixels)
-    # One move for each group of rows: single crops would cost more than the training step gains from them.
-    for group in torch.randperm(len(pixels)).chunk(8):
-        top, left = torch.randint(0, 2 * reach + 1, (2,)).tolist()
-        moved[group] = padded[group, :, top : top + height, left : left + width]
-    return moved
+def _moved(pixels, augment, generator):
+    if "flip" in augment:
+        flipped = torch.rand(len(pixels), generator=generator) < 0.5
+        pixels[flipped] = pixels[flipped].flip(-1)
+    if "shift" in augment:
+        height, width = pixels.shape[-2:]
+        reach = max(width // 16, 1)
+        padded = torch.nn.functional.pad(pixels, (reach,) * 4, mode="replicate")
+        # One move for each group of rows: single crops would cost more than the training step gains from them.
+        for group in torch.randperm(len(pixels), generator=generator).chunk(8):
+            top, left = torch.randint(0, 2 * reach + 1, (2,), generator=generator).tolist()
+            pixels[group] = padded[group, :, top : top + height, left : left + width]
+    return pixels
 
 
 class _Decoded(torch.utils.data.Dataset):

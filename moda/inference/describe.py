@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForImageTextToText, AutoProcessor
+from transformers import AutoModelForImageTextToText, AutoProcessor, PretrainedConfig
 
 from pictures_moda import load_picture
 
@@ -24,17 +24,15 @@ def load_model(repository):
     Raises:
         `ValueError`: If it is not a MODA, naming what it is.
     """
-    config_file = Path(repository) / "config.json"
-    if Path(repository).is_dir() and not config_file.is_file():
-        raise ValueError(f"{repository} is no model repository: it has no config.json; train one with train.py.")
-    if not Path(repository).is_dir() and str(repository).startswith((".", "/", "runs")):
-        raise ValueError(f"There is no model repository at {repository}; train one with train.py.")
-    import json
-
-    if config_file.is_file():
-        kind = json.loads(config_file.read_text()).get("model_type")
-        if kind != "moda":
-            raise ValueError(f"{repository} holds a model of type {kind!r}, not 'moda'; give a MODA repository.")
+    try:
+        config, _ = PretrainedConfig.get_config_dict(repository)
+    except OSError as error:
+        raise ValueError(
+            f"{repository} is neither a folder with a model nor a model that the Hub gives out; train one with train.py, "
+            "or check the name and the network."
+        ) from error
+    if config.get("model_type") != "moda":
+        raise ValueError(f"{repository} holds a model of type {config.get('model_type')!r}, not 'moda'.")
     model = AutoModelForImageTextToText.from_pretrained(repository, trust_remote_code=True, dtype=torch.float32)
     return model.eval(), AutoProcessor.from_pretrained(repository, trust_remote_code=True)
 

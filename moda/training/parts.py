@@ -1,6 +1,6 @@
 """The parts of a model: what is trained, at which rate, and a table that says so."""
 
-from transformers import Trainer
+from transformers import Trainer, TrainerCallback
 
 
 def parts_of(model):
@@ -91,3 +91,18 @@ class PartsTrainer(Trainer):
             groups = parameter_groups(self.model, rate, self.learning_rates, self.args.weight_decay)
             self.optimizer = kind(groups, **options)
         return self.optimizer
+
+
+class FollowEpoch(TrainerCallback):
+    """Tells datasets and collators the epoch, from which they draw what is random in them.
+
+    Args:
+        followers: Objects with an attribute `epoch`.
+    """
+
+    def __init__(self, *followers):
+        self.followers = followers
+
+    def on_epoch_begin(self, args, state, control, **kwargs):
+        for follower in self.followers:
+            follower.epoch = int(state.epoch + 1e-6)  # a resumed run begins inside of its epoch

@@ -10,6 +10,7 @@ from transformers import Trainer
 
 from vision_moda import encode_images
 
+from .parts import FollowEpoch
 from .recipe import training_arguments
 
 
@@ -77,7 +78,9 @@ def warm_up(model, dataset, wording_values, settings, output_dir):
         return {"pixel_values": torch.stack([row["pixel_values"] for row in rows]), "labels": torch.tensor(labels)}
 
     arguments = training_arguments(output_dir, {"save_strategy": "no", **settings})
-    trainer = Trainer(classifier, arguments, train_dataset=dataset, data_collator=collate)
+    trainer = Trainer(
+        classifier, arguments, train_dataset=dataset, data_collator=collate, callbacks=[FollowEpoch(dataset)]
+    )
     classifier.requires_grad_(True)
     trainer.train()
     seen = trainer.state.global_step * arguments.train_batch_size * arguments.gradient_accumulation_steps

@@ -53,14 +53,31 @@ def test_unreadable_pictures_are_left_out_and_named(tmp_path, image_processor):
 def test_augmentation_moves_pixels_within_their_picture(tmp_path, image_processor):
     table = rows([make_png(0)])
     plain = PixelDataset(table, image_processor, cache=tmp_path)[0]["pixel_values"]
-    torch.manual_seed(0)
-    seen = PixelDataset(table, image_processor, augment=["flip"], cache=tmp_path)
-    flips = [torch.equal(seen[0]["pixel_values"], plain.flip(-1)) for _ in range(40)]
-    keeps = [torch.equal(seen[0]["pixel_values"], plain) for _ in range(40)]
-    assert 5 < sum(flips) < 35 and 5 < sum(keeps) < 35
-    moved = PixelDataset(table, image_processor, augment=["shift"], cache=tmp_path)
-    views = torch.stack([moved[0]["pixel_values"] for _ in range(60)])
-    assert len(torch.unique(views, dim=0)) > 10
+
+    def views(augment, count=60):
+        data = PixelDataset(table, image_processor, augment=augment, cache=tmp_path)
+        for data.epoch in range(count):
+            yield data[0]["pixel_values"]
+
+    flips = [torch.equal(view, plain.flip(-1)) for view in views(["flip"])]
+    keeps = [torch.equal(view, plain) for view in views(["flip"])]
+    assert sum(flips) + sum(keeps) == 60 and 15 < sum(flips) < 45
+    moved = torch.stack(list(views(["shift"])))
+    assert len(torch.unique(moved, dim=0)) > 10
     # A move of two pixels at most: the middle of every view is a window of the picture.
     windows = torch.stack([plain[:, y : y + 28, x : x + 28] for y in range(5) for x in range(5)])
-    assert all((windows == view[:, 2:30, 2:30]).flatten(1).all(1).any() for view in views)
+    assert all((windows == view[:, 2:30, 2:30]).flatten(1).all(1).any() for view in moved)
+
+
+def test_augmentation_follows_from_seed_epoch_and_rows_alone(tmp_path, image_processor):
+    def pixels(seed, epoch, indices):
+        table = rows([make_png(number) for number in range(6)])
+        data = PixelDataset(table, image_processor, augment=["flip", "shift"], seed=seed, cache=tmp_path)
+        data.epoch = epoch
+        torch.rand(3)  # whatever else was drawn in between
+        return torch.stack([row["pixel_values"] for row in data.__getitems__(indices)])
+
+    first = pixels(0, 0, [0, 1, 2, 3])
+    assert torch.equal(first, pixels(0, 0, [0, 1, 2, 3]))
+    assert not torch.equal(first, pixels(0, 1, [0, 1, 2, 3]))
+    assert not torch.equal(first, pixels(1, 0, [0, 1, 2, 3]))

@@ -36,7 +36,7 @@ def test_overrides_reach_trainer_and_nested_keys():
         ("train=[conector]", "train has no key 'conector'; did you mean 'connector'"),
         ("train=[]", "trains nothing"),
         ("max_steps", "has no '='"),
-        ("train=[connector]", r"learning_rates names \['vision'\], which train leaves out"),
+        ("learning_rates={vision: 1e-4}", r"learning_rates names \['vision'\], which train leaves out"),
         ("data.path=x", "one of the two"),
         ("model.vision=x", "model is {preset: a name}, or"),
     ],

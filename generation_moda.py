@@ -1,0 +1,85 @@
+"""Generation: each picture is fed once, repeated with its row, and seen under the mask of the training."""
+
+import torch
+from transformers import GenerationMixin
+from transformers.masking_utils import create_masks_for_generate
+
+
+class ModaGenerationMixin(GenerationMixin):
+    """What `transformers.GenerationMixin` does not know of pictures."""
+
+    def generate(self, *args, **kwargs):
+        """Generates as transformers' `generate` does, under the policy that the model was trained with.
+
+        Raises:
+            `ValueError`: Under the `full` policy, which sees the words it is asked to write, and for chunked prefill.
+        """
+        if self.config.image_attention == "full":
+            raise ValueError(
+                "image_attention is 'full', the mask of alignment stage 0, under which text sees later text and "
+                "nothing can be generated; train on under image_attention='image_bidirectional' and generate with that."
+            )
+        config = kwargs.get("generation_config") or self.generation_config
+        if kwargs.get("prefill_chunk_size") or getattr(config, "prefill_chunk_size", None):
+            raise ValueError(
+                "prefill_chunk_size would cut the prompt inside a picture, whose positions see each other; "
+                "leave it unset, a MODA prompt is short."
+            )
+        inputs = kwargs.get("input_ids", kwargs.get("inputs", args[0] if args else None))
+        if self.config.image_attention == "prefix_lm" and inputs is not None:
+            # What is written is not prompt, also when there is no cache and every step reads it again.
+            cache = kwargs.get("past_key_values")
+            past_length = 0 if cache is None else int(cache.get_seq_length())
+            kwargs["prompt_length"] = past_length or inputs.shape[1]
+        return super().generate(*args, **kwargs)
+
+    def prepare_inputs_for_generation(
+        self, input_ids, past_key_values=None, pixel_values=None, image_features=None, prompt_length=None, **kwargs
+    ):
+        """Feeds each picture once: with the chunk that holds its `<image>` tokens."""
+        inputs = super().prepare_inputs_for_generation(input_ids, past_key_values=past_key_values, **kwargs)
+        past_length = 0 if past_key_values is None else int(past_key_values.get_seq_length())
+        name, pictures = ("pixel_values", pixel_values)
+        if pictures is None:
+            name, pictures = ("image_features", image_features)
+        if pictures is not None:
+            placeholders = input_ids == self.config.image_token_id
+            length = self.config.image_seq_length
+            seen = placeholders[:, :past_length].sum(-1) // length
+            total = placeholders.sum(-1) // length
+            if int(total.sum()) == len(pictures):  # otherwise the model says what is wrong
+                new = [
+                    index >= past
+                    for past, count in zip(seen.tolist(), total.tolist(), strict=True)
+                    for index in range(count)
+                ]
+                pictures = pictures[torch.tensor(new, dtype=torch.bool, device=pictures.device)]
+            if len(pictures) > 0:
+                inputs[name] = pictures
+        if prompt_length is not None:
+            answer = torch.arange(input_ids.shape[1], device=input_ids.device) >= prompt_length
+            inputs["token_type_ids"] = answer.long().expand_as(input_ids)
+        return inputs
+
+    def _expand_inputs_for_generation(self, expand_size=1, is_encoder_decoder=False, input_ids=None, **model_kwargs):
+        """Repeats rows for beams and samples; the default would interleave the pictures of a row that has several."""
+        pictures = {name: model_kwargs.pop(name, None) for name in ("pixel_values", "image_features")}
+        if expand_size > 1 and input_ids is not None:
+            counts = (input_ids == self.config.image_token_id).sum(-1) // self.config.image_seq_length
+            for name, values in pictures.items():
+                if values is not None and int(counts.sum()) == len(values):
+                    rows = values.split(counts.tolist())
+                    pictures[name] = torch.cat([row for row in rows for _ in range(expand_size)])
+        input_ids, model_kwargs = super()._expand_inputs_for_generation(
+            expand_size=expand_size, is_encoder_decoder=is_encoder_decoder, input_ids=input_ids, **model_kwargs
+        )
+        return input_ids, {**model_kwargs, **{name: values for name, values in pictures.items() if values is not None}}
+
+    @staticmethod
+    def create_masks_for_generate(config, attention_mask=None, past_key_values=None, **kwargs):
+        """With a static cache: a prompt's mask is left to `forward`, which knows its pictures; decoding is causal."""
+        embeds = kwargs.get("inputs_embeds", kwargs.get("input_embeds"))  # the names of transformers 5 and 4
+        if embeds.shape[1] > 1:
+            return attention_mask
+        kwargs = {"attention_mask": attention_mask, "past_key_values": past_key_values, **kwargs}
+        return create_masks_for_generate(config=config.get_text_config(), **kwargs)
