@@ -3,23 +3,34 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test bench
+.PHONY: demo test test-4.57 bench
 
 .venv/ready: pyproject.toml constraints.txt
 	@echo "Making .venv; the packages take some minutes."
 	$(PYTHON) -m venv .venv
-	@# torch first and alone: asked for by another package, pip would bring a build with gigabytes of CUDA
+	@# torch first and alone, so that pip takes the build it is told to and the others find it there
 	$(BIN)/python -m pip install -q "torch==$$(sed -n 's/^torch==//p' constraints.txt)"
 	$(BIN)/python -m pip install -q -c constraints.txt -e ".[dev,trl]"
 	touch $@
 
 demo: .venv/ready
 	$(BIN)/python train.py recipes/demo.yaml
-	$(BIN)/python -m moda.data.samples demo-data/test.parquet runs/demo/samples 8
-	$(BIN)/moda describe runs/demo/samples --model runs/demo
+	$(BIN)/python -m moda.data.samples demo-data/test.parquet runs/samples 8
+	$(BIN)/moda describe runs/samples --model runs/demo
 
 test: .venv/ready
 	$(BIN)/python -m pytest
+
+# The Hub files on transformers 4.57, each version reading what the other saved.
+test-4.57: .venv/ready .venv-4.57/ready
+	MODA_OTHER_PYTHON=$(CURDIR)/$(BIN)/python .venv-4.57/bin/python -m pytest tests/test_*.py
+
+.venv-4.57/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-4.57
+	.venv-4.57/bin/python -m pip install -q "torch==$$(sed -n 's/^torch==//p' constraints.txt)"
+	grep -vE '^(transformers|huggingface_hub|tokenizers|trl|peft)==' constraints.txt > .venv-4.57/constraints.txt
+	.venv-4.57/bin/python -m pip install -q -c .venv-4.57/constraints.txt "transformers==4.57.6" -e . pytest
+	touch $@
 
 bench: .venv/ready
 	$(BIN)/python benchmarks/parameters.py

@@ -2,6 +2,7 @@
 
 import io
 import os
+import struct
 import urllib.request
 import warnings
 
@@ -50,14 +51,21 @@ def load_picture(source, name=None):
                 source = io.BytesIO(source)
             image = source if isinstance(source, Image.Image) else Image.open(source)
             image.load()
-            return _opaque_rgb(ImageOps.exif_transpose(image))
+            return _opaque_rgb(_upright(image))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ValueError(
             f"{name} has more than {Image.MAX_IMAGE_PIXELS:,} pixels and may be a decompression bomb; shrink it, or "
             "raise PIL.Image.MAX_IMAGE_PIXELS if you trust it."
         ) from error
-    except (OSError, SyntaxError, ValueError, AttributeError) as error:  # Pillow's kinds of "can't read this"
+    except Exception as error:  # a broken file can fail anywhere in its decoder
         raise ValueError(f"{name} can't be read as a picture ({error}); remove or replace it.") from error
+
+
+def _upright(image):
+    try:
+        return ImageOps.exif_transpose(image)
+    except (struct.error, SyntaxError, ValueError, TypeError, LookupError, OSError, EOFError):
+        return image  # its notes on how the camera was held are broken, the picture is not
 
 
 def _is_url(source):

@@ -1,5 +1,6 @@
 """`pipeline("image-to-text", repository, trust_remote_code=True)`: picture in, sentence out, on 4.57 and 5."""
 
+from torch.utils.data import Dataset
 from transformers import AutoProcessor, Pipeline
 
 
@@ -49,7 +50,16 @@ class ModaImageToTextPipeline(Pipeline):
         """
         if inputs is None and images is None:
             raise ValueError("There is nothing to describe; give a picture, a path, a URL or a list of them.")
-        return super().__call__(images if inputs is None else inputs, **kwargs)
+        inputs = images if inputs is None else inputs
+        # A dataset of the datasets library, or its column, has items and a length and is neither list nor picture.
+        is_picture = hasattr(inputs, "__array_interface__") or hasattr(inputs, "ndim")
+        if (
+            hasattr(inputs, "__getitem__")
+            and not is_picture
+            and not isinstance(inputs, (str, bytes, list, dict, Dataset))
+        ):
+            return list(super().__call__((inputs[index] for index in range(len(inputs))), **kwargs))
+        return super().__call__(inputs, **kwargs)
 
     def _sanitize_parameters(self, prompt=None, **generate_kwargs):
         if generate_kwargs.pop("generate_kwargs", None):
@@ -57,6 +67,8 @@ class ModaImageToTextPipeline(Pipeline):
         return ({} if prompt is None else {"prompt": prompt}), generate_kwargs, {}
 
     def preprocess(self, image, prompt=None):
+        if isinstance(image, dict) and "image" in image:  # a row of a dataset
+            image = image["image"]
         return dict(self.processor(images=[[load_picture(image)]], text=prompt))
 
     def _forward(self, inputs, **generate_kwargs):

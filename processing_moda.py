@@ -22,6 +22,11 @@ except ImportError:  # from the repository root, or installed
 IMAGE_TOKEN = "<image>"
 DEFAULT_PROMPT = "Describe the product."
 IGNORED = -100
+# What transformers' and TRL's code passes to every processor, and means nothing here.
+NOT_FOR_US = frozenset(
+    "videos audio truncation return_attention_mask return_token_type_ids return_mm_token_type_ids return_offsets_mapping "
+    "return_special_tokens_mask return_length verbose device timeout".split()
+)
 # A picture first, a line each for what was asked and answered; what a user or the model writes can't place a picture.
 CHAT_TEMPLATE = (
     "{% for message in messages %}{% if message['role'] == 'assistant' %}"
@@ -137,14 +142,27 @@ class ModaProcessor(ProcessorMixin):
         Raises:
             `ValueError`: If pictures and `<image>` tokens, or texts and suffixes, do not match in number.
         """
-        options = {**kwargs.get("common_kwargs", {}), **kwargs.get("text_kwargs", {}), **kwargs}
+        nested = {**kwargs.pop("common_kwargs", {}), **kwargs.pop("text_kwargs", {})}
+        if nested:  # transformers' other way of giving the same arguments
+            given = {"images": images, "text": text, "suffix": suffix, "padding": padding, "max_length": max_length}
+            given |= {"pixel_values": pixel_values, "image_features": image_features, "padding_side": padding_side}
+            given |= {"return_tensors": return_tensors, "add_special_tokens": add_special_tokens}
+            return self(**{**given, **kwargs, **nested})
+        image_options = kwargs.pop("images_kwargs", {})
+        for name, value in kwargs.items():
+            if hasattr(self.image_processor, name):
+                image_options = {**image_options, name: value}
+            elif name not in NOT_FOR_US:
+                raise TypeError(f"ModaProcessor takes no argument {name!r}; its docstring lists those it takes.")
         texts, suffixes = _as_list(text), _as_list(suffix)
         data = {}
         if images is not None:
             rows = _as_rows(images)
             flat = [load_picture(image) for row in rows for image in row]
-            image_options = kwargs.get("images_kwargs", {})
-            data["pixel_values"] = self.image_processor(flat, return_tensors="pt", **image_options)["pixel_values"]
+            if flat:
+                data.update(
+                    pixel_values=self.image_processor(flat, return_tensors="pt", **image_options)["pixel_values"]
+                )
             counts = [len(row) for row in rows]
             nested = isinstance(images, (list, tuple)) and any(isinstance(row, (list, tuple)) for row in images)
         else:
@@ -173,7 +191,7 @@ class ModaProcessor(ProcessorMixin):
                 answers = [self._cut(row, answer, max_length) for row, answer in zip(rows, answers, strict=True)]
             labels = [[IGNORED] * len(row) + answer for row, answer in zip(rows, answers, strict=True)]
             rows = [row + answer for row, answer in zip(rows, answers, strict=True)]
-        side = padding_side or options.get("padding_side") or self.tokenizer.padding_side
+        side = padding_side or self.tokenizer.padding_side
         width = None
         if padding:
             width = max_length if padding == "max_length" and max_length else max(map(len, rows))
@@ -238,6 +256,8 @@ class ModaProcessor(ProcessorMixin):
 
     def save_pretrained(self, save_directory, **kwargs):
         """Saves the processor so that transformers 4.57 and 5 can both load it."""
+        push_to_hub, repo_id = kwargs.pop("push_to_hub", False), kwargs.pop("repo_id", None)
+        hub_options = {name: kwargs.pop(name) for name in ("token", "private", "revision") if name in kwargs}
         saved = super().save_pretrained(save_directory, **kwargs)
         # transformers 4.57 looks for the image processor in a file of its own, and knows fewer tokenizer fields.
         self.image_processor.save_pretrained(save_directory)
@@ -250,6 +270,8 @@ class ModaProcessor(ProcessorMixin):
             config["additional_special_tokens"] = config.pop("extra_special_tokens")
         with open(path, "w", encoding="utf-8") as file:
             json.dump(config, file, indent=2, ensure_ascii=False, sort_keys=True)
+        if push_to_hub:  # not before the files are as they shall be
+            self.push_to_hub(repo_id or os.path.basename(os.path.abspath(save_directory)), **hub_options, **kwargs)
         return saved
 
 

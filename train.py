@@ -24,9 +24,9 @@ from pathlib import Path
 
 import torch
 import transformers
+from datasets.exceptions import DatasetsError
 from tqdm.auto import tqdm
 from transformers import set_seed
-from transformers.trainer_utils import get_last_checkpoint
 
 from moda.data.catalogue import load_catalogue
 from moda.data.pixels import PixelDataset
@@ -39,7 +39,8 @@ from moda.training.build import build_model_and_processor
 from moda.training.curve import losses, write_curve
 from moda.training.parts import FollowEpoch, PartsTrainer, count_parts, freeze_all_but, freeze_table
 from moda.training.recipe import load_recipe, training_arguments
-from moda.training.warmup import warm_up
+from moda.training.resume import Clock, finished_run, keep_warmup, last_checkpoint, recall_warmup
+from moda.training.warmup import warm_up, warmup_settings
 from pictures_moda import load_picture
 from processing_moda import ModaDataCollator
 
@@ -53,8 +54,8 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     try:
         run(load_recipe(options.recipe, options.overrides))
-    except (ValueError, FileNotFoundError) as error:
-        sys.exit(f"train.py: {error}")
+    except (ValueError, OSError, DatasetsError) as error:
+        sys.exit(f"train.py: {' '.join(str(error).split())}")
     except KeyboardInterrupt:
         sys.exit("train.py: stopped; the same command goes on from the last checkpoint, if one was saved.")
 
@@ -69,9 +70,10 @@ def run(recipe):
         `dict`: The run's figures, as in `run.json`.
     """
     output = Path(recipe.output_dir)
-    if (finished := earlier_run(output, recipe)) is not None:
+    checkpoints = output.with_name(f"{output.name}-checkpoints")  # beside the repository, which is to be published
+    if (finished := finished_run(output, checkpoints, recipe)) is not None:
         return finished
-    settings = training_arguments(output, recipe.trainer)
+    settings = training_arguments(checkpoints, recipe.trainer)
     set_seed(settings.seed)
     catalogue = load_catalogue(recipe.data)
     rows = catalogue.splits
@@ -93,20 +95,21 @@ def run(recipe):
 
     output.mkdir(parents=True, exist_ok=True)
     (output / "recipe.yaml").write_text(recipe.to_yaml())
-    checkpoint = get_last_checkpoint(output)
-    warmup = {"pictures": 0, "minutes": 0.0, "losses": []}
-    if recipe.warmup and checkpoint is None:
-        print("Warming up the encoder: it learns to read the metadata off the pictures.")
-        values = {name: sorted(set(train_data.columns[name]) - {None}) for name in known}
-        started = time.monotonic()
-        pictures, log = warm_up(model, train_data, values, {"seed": settings.seed, **recipe.warmup}, output / "warmup")
-        warmup = {"pictures": pictures, "minutes": (time.monotonic() - started) / 60, "losses": losses(log)}
-        (output / "warmup.json").write_text(json.dumps(warmup))
-    elif recipe.warmup:  # what it taught the encoder is in the checkpoint
-        warmup = json.loads((output / "warmup.json").read_text())
+    tower = model.model.vision_tower
+    warmup = recall_warmup(checkpoints, tower) or {"pictures": 0, "minutes": 0.0, "losses": []}
+    if recipe.warmup and warmup["pictures"] == 0:
+        if "preset" not in recipe.model or not known:
+            why = "it comes trained" if known else "there is no metadata to learn from"
+            print(f"The encoder is not warmed up: {why}.")
+        else:
+            print("Warming up the encoder: it learns to read the metadata off the pictures.")
+            values = {name: sorted(set(train_data.columns[name]) - {None, ""}) for name in known}
+            warmup = warm_up(model, train_data, values, warmup_settings(recipe), checkpoints / "warmup")
+            keep_warmup(checkpoints, tower, warmup)
 
     freeze_all_but(model, recipe.train)
     print(freeze_table(model, settings.learning_rate, recipe.learning_rates))
+    clock = Clock()
     collator = ModaDataCollator(processor, token_noise=recipe.token_noise, seed=settings.seed)
     trainer = PartsTrainer(
         model,
@@ -116,14 +119,14 @@ def run(recipe):
         eval_dataset=held_out_data,
         processing_class=processor,
         data_collator=collator,
-        callbacks=[FollowEpoch(train_data, collator)],
+        callbacks=[FollowEpoch(train_data, collator), clock],
     )
-    started = time.monotonic()
-    trainer.train(resume_from_checkpoint=checkpoint)
-    minutes = (time.monotonic() - started) / 60
-    trainer.save_model(output)  # the processor too
+    trainer.train(resume_from_checkpoint=last_checkpoint(checkpoints))
+    model.save_pretrained(output)
+    processor.save_pretrained(output)
     write_curve(output, {"warm-up": warmup["losses"], "training": losses(trainer.state.log_history)})
-    seen = trainer.state.global_step * settings.train_batch_size * settings.gradient_accumulation_steps
+    seen = trainer.state.global_step * trainer.get_total_train_batch_size(settings)
+    minutes = clock.minutes
     figures = {
         "recipe": recipe.name,
         "source": catalogue.source,
@@ -134,7 +137,7 @@ def run(recipe):
         "warmup_pictures": warmup["pictures"],
         "warmup_minutes": round(warmup["minutes"], 2),
         "train_minutes": round(minutes, 2),
-        "images_per_second": round(seen / max(minutes * 60, 1e-9), 1),
+        "images_per_second": round(seen / (60 * minutes), 1),
         "machine": f"{os.cpu_count()} cores, {platform.machine()}"
         + (f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ", no GPU"),
         "torch": torch.__version__,
@@ -150,23 +153,6 @@ def run(recipe):
         f"{output}: the model repository; {output}/sheet.png: pictures with its sentences; {output}/loss.png: the curve"
     )
     return figures
-
-
-def earlier_run(output, recipe):
-    """Returns the figures of a finished run of this very recipe, and refuses the folder of another one."""
-    written = output / "recipe.yaml"
-    if not written.is_file():
-        return None
-    if written.read_text() != recipe.to_yaml():
-        before, now = (set(text.splitlines()) for text in (written.read_text(), recipe.to_yaml()))
-        raise ValueError(
-            f"{output} holds a run of another recipe (then {sorted(before - now)}, now {sorted(now - before)}); "
-            "choose another folder with output_dir=..., or delete that one."
-        )
-    if not (output / "run.json").is_file():
-        return None
-    print(f"{output} holds the finished run of this recipe; delete it to train again.")
-    return json.loads((output / "run.json").read_text())
 
 
 def evaluate(model, processor, data, rows, catalogue, recipe, output):

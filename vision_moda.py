@@ -98,6 +98,11 @@ def encode_images(tower, pixel_values, strategy="pooled", layer=-1):
             f"vision_feature_select_strategy is {strategy!r}; choose one of {', '.join(FEATURE_STRATEGIES)}."
         )
     layers = [layer] if isinstance(layer, int) else list(layer)
+    if strategy == "pooled" and layers != [-1]:
+        raise ValueError(
+            f"vision_feature_layer is {layer}, and the pooled strategy knows the encoder's own output alone; leave it at "
+            "-1, or take vision_feature_select_strategy='default'."
+        )
     outputs = tower(pixel_values=pixel_values, output_hidden_states=layers != [-1])
 
     if strategy == "pooled":

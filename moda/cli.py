@@ -1,7 +1,8 @@
-"""The `moda` command: `moda demo-data` and `moda describe`. Training is `python train.py RECIPE`."""
+"""The `moda` command: `moda demo-data` and `moda describe`. Training is `python train.py RECIPE`, in the repository."""
 
 import argparse
 import json
+import os
 import sys
 
 
@@ -26,7 +27,7 @@ def main(arguments=None):
         formatter_class=raw,
     )
     demo.add_argument("--folder", default="demo-data", help="where to (default: %(default)s)")
-    demo.add_argument("--count", type=int, default=6000, help="rows in all (default: %(default)s)")
+    demo.add_argument("--count", type=int, default=10000, help="rows in all (default: %(default)s)")
     demo.add_argument("--size", type=int, default=96, help="edge of a picture in pixels (default: %(default)s)")
     demo.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
     demo.add_argument("--sheet", help="also draw 48 of the pictures with their sentences into this PNG")
@@ -65,7 +66,7 @@ def demo_data(options):
     """Draws the demo catalogue; see `moda demo-data --help`."""
     from moda.data.demo import demo_rows, write_demo
 
-    folder = write_demo(options.folder, options.count, options.seed, options.size)
+    folder = write_demo(options.folder, options.count, options.seed, options.size, workers=os.cpu_count() or 1)
     print(f"{folder}: {options.count:,} drawn products, in train.parquet, validation.parquet and test.parquet")
     if options.sheet:
         from moda.data.sheet import contact_sheet

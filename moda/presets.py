@@ -1,6 +1,10 @@
 """Named shapes of MODA, by exact parameter count."""
 
-from configuration_moda import ModaConfig
+import difflib
+
+from transformers import AutoConfig
+
+from configuration_moda import CLIP_VIT_B32, SMOLLM_360M, ModaConfig
 
 
 SIGLIP_SO400M_14_224 = {  # without its pooling head, which nothing here reads
@@ -28,12 +32,13 @@ QWEN25_05B = {
     "eos_token_id": 151643,
     "tie_word_embeddings": True,
 }
+FASHION_CLIP_AND_SMOLLM = {"vision_config": CLIP_VIT_B32, "text_config": SMOLLM_360M}
 PRESETS = {
     # The MODA guide's model: FashionCLIP's projected embedding is the one image position of SmolLM-360M. 455,327,616
     # parameters run; with CLIP's text tower, which nothing runs, they are the guide's "519 million" (518,755,713).
-    "moda-519m": {},
+    "moda-519m": FASHION_CLIP_AND_SMOLLM,
     # The same backbones, with FashionCLIP's 49 patches: the guide's own future work. 456,310,656 parameters.
-    "moda-patch": {"vision_feature_select_strategy": "default"},
+    "moda-patch": {**FASHION_CLIP_AND_SMOLLM, "vision_feature_select_strategy": "default"},
     # The alignment paper's model: 256 positions, 908,311,920 parameters.
     "alignment-0.9b": {
         "vision_config": SIGLIP_SO400M_14_224,
@@ -79,8 +84,13 @@ def preset_config(name, **changes):
     """
     if name not in PRESETS:
         raise ValueError(f"There is no preset {name!r}; choose one of {', '.join(PRESETS)}.")
-    fields = dict(PRESETS[name])
-    for key, value in changes.items():
-        merge = key in ("vision_config", "text_config") and key in fields
-        fields[key] = {**fields[key], **value} if merge else value
+    fields = {**PRESETS[name], **changes}
+    for part in ("vision_config", "text_config"):
+        fields[part] = {**PRESETS[name][part], **changes.get(part, {})}
+        known = AutoConfig.for_model(fields[part]["model_type"]).to_dict()
+        for key in changes.get(part, {}):
+            # transformers' configs take any name, and would leave the one that was meant at its default.
+            if key not in known and key not in PRESETS[name][part] and key != "rope_theta":
+                near = difflib.get_close_matches(key, known, 1)
+                raise ValueError(f"{part} has no key {key!r}{f'; did you mean {near[0]!r}?' if near else '.'}")
     return ModaConfig(**fields)

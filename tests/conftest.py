@@ -1,9 +1,11 @@
 """Small models, tokenizers and checkpoints that the tests build themselves: nothing is downloaded."""
 
 import os
+import tempfile
 
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ["MODA_CACHE"] = tempfile.mkdtemp(prefix="moda-test-cache-")  # the user's own is none of the tests' business
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import sys
@@ -34,6 +36,14 @@ TINY_CLIP = {
     "image_size": 32,
     "patch_size": 16,
     "projection_dim": 24,
+}
+RESNET = {
+    "model_type": "resnet",
+    "embedding_size": 8,
+    "hidden_sizes": [8, 16],
+    "depths": [1, 1],
+    "layer_type": "basic",
+    "image_size": 32,
 }
 TINY_LLAMA = {
     "model_type": "llama",
@@ -122,6 +132,20 @@ def make_png(seed=0, **kwargs):
     return buffer.getvalue()
 
 
+BLOCK = """
+import sys
+
+
+class NoCheckout:  # an installed or neighbouring checkout must not stand in for a file that the repository lacks
+    def find_spec(self, name, path=None, target=None):
+        if path is None and name.endswith("_moda"):
+            raise ModuleNotFoundError(name)
+
+
+sys.meta_path.insert(0, NoCheckout())
+"""
+
+
 def run_clean(script, *arguments, python=sys.executable, cwd="/", modules=None):
     """Runs a script in a process that knows nothing of this repository, as a user's would; returns what it printed."""
     import subprocess
@@ -130,7 +154,7 @@ def run_clean(script, *arguments, python=sys.executable, cwd="/", modules=None):
     environment.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false", OMP_NUM_THREADS="1")
     if modules is not None:
         environment["HF_MODULES_CACHE"] = str(modules)
-    command = [str(python), "-I", "-c", script] if "\n" in str(script) else [str(python), script]
+    command = [str(python), "-I", "-c", BLOCK + script] if "\n" in str(script) else [str(python), script]
     done = subprocess.run(
         [*command, *map(str, arguments)],
         env=environment,
@@ -175,3 +199,40 @@ def repository(tmp_path_factory):
     make_model().save_pretrained(folder)
     make_processor().save_pretrained(folder)
     return folder
+
+
+# What the tests of the model and of its generation share.
+GENERATING = ["causal", "image_bidirectional", "image_lookahead", "prefix_lm"]
+
+
+TEXTS = [
+    "<image><image>What colour is it?",
+    "Hi",
+    "A pair of <image> red sports shoes",
+    "<image>shirt<image> and a bag",
+]
+
+
+PICTURES = [[0, 1], [], [2], [3, 4]]  # seeds, row by row: neighbours, none, one in the middle, two apart
+
+
+@pytest.fixture(scope="module")
+def processor():
+    return make_processor()
+
+
+@pytest.fixture(scope="module")
+def model():
+    """The default policy; tests that change it take a copy."""
+    return make_model()
+
+
+def inputs_of(processor, rows=range(4), **kwargs):
+    rows = list(rows)
+    images = [[make_picture(seed) for seed in PICTURES[row]] for row in rows]
+    images = {} if not any(images) else {"images": images}
+    return processor(text=[TEXTS[row] for row in rows], **images, **kwargs)
+
+
+def largest(a, b):
+    return (a.float() - b.float()).abs().max().item()

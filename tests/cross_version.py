@@ -111,6 +111,7 @@ def check(folder):
         saved = [set(load_file(folder / f"{stem}/model.safetensors")) for stem in (name, f"{name}-again")]
         told[name]["renamed"] = sorted(saved[0] ^ saved[1])
         told[name]["tied"] = model.lm_head.weight is model.get_input_embeddings().weight
+    assert not [name for name in sys.modules if name.endswith("_moda") and "." not in name]  # nothing of the checkout
     print(json.dumps(told))
 
 

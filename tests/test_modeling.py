@@ -4,33 +4,13 @@ import copy
 
 import pytest
 import torch
-from conftest import TINY_CLIP, TINY_LLAMA, make_config, make_model, make_picture, make_processor
+from conftest import RESNET, TINY_LLAMA, inputs_of, largest, make_config, make_model, make_picture, make_processor
 from torch.nn import functional
-from transformers import DynamicCache, StaticCache
 
-import connectors_moda
 from masks_moda import IMAGE_ATTENTION_POLICIES, make_attention_mask, number_images
 from modeling_moda import ModaForConditionalGeneration
 
 
-GENERATING = [policy for policy in IMAGE_ATTENTION_POLICIES if policy != "full"]
-RESNET = {
-    "model_type": "resnet",
-    "embedding_size": 8,
-    "hidden_sizes": [8, 16],
-    "depths": [1, 1],
-    "layer_type": "basic",
-    "image_size": 32,
-}
-SIGLIP = {**TINY_CLIP, "model_type": "siglip_vision_model"}
-DINOV2 = {
-    "model_type": "dinov2",
-    "hidden_size": 32,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "image_size": 32,
-    "patch_size": 16,
-}
 OTHER_LANGUAGE_MODELS = {
     "gpt2": {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 128},
     "qwen2": {**TINY_LLAMA, "max_window_layers": 2},
@@ -43,35 +23,6 @@ OTHER_LANGUAGE_MODELS = {
         "max_position_embeddings": 128,
     },
 }
-TEXTS = [
-    "<image><image>What colour is it?",
-    "Hi",
-    "A pair of <image> red sports shoes",
-    "<image>shirt<image> and a bag",
-]
-PICTURES = [[0, 1], [], [2], [3, 4]]  # seeds, row by row: neighbours, none, one in the middle, two apart
-
-
-@pytest.fixture(scope="module")
-def processor():
-    return make_processor()
-
-
-@pytest.fixture(scope="module")
-def model():
-    """The default policy; tests that change it take a copy."""
-    return make_model()
-
-
-def inputs_of(processor, rows=range(4), **kwargs):
-    rows = list(rows)
-    images = [[make_picture(seed) for seed in PICTURES[row]] for row in rows]
-    images = {} if not any(images) else {"images": images}
-    return processor(text=[TEXTS[row] for row in rows], **images, **kwargs)
-
-
-def largest(a, b):
-    return (a.float() - b.float()).abs().max().item()
 
 
 def text_config(**changes):
@@ -170,102 +121,6 @@ def test_batch_equals_single(processor, policy, side):
             assert largest(together[row][batch["attention_mask"][row].bool()], alone) < 2e-4, row
 
 
-@pytest.mark.parametrize("policy", GENERATING)
-def test_every_way_to_generate_gives_the_same_tokens(processor, policy):
-    """Left-padded rows of different lengths, with pictures and without: cached or not, static, alone, full forward."""
-    model = make_model(image_attention=policy)
-    batch = inputs_of(processor)
-    length = batch["input_ids"].shape[1]
-    options = {"max_new_tokens": 6, "do_sample": False, "eos_token_id": None}
-    sequences = model.generate(**batch, **options)
-    assert torch.equal(sequences[:, :length], batch["input_ids"]) and sequences.shape[1] == length + 6
-    assert torch.equal(model.generate(**batch, **options, use_cache=False), sequences)
-    static = model.generate(**batch, **options, cache_implementation="static", disable_compile=True)
-    assert torch.equal(static, sequences)
-    for row in range(4):
-        alone = inputs_of(processor, [row])
-        new = model.generate(**alone, **options)[:, alone["input_ids"].shape[1] :]
-        assert torch.equal(new[0], sequences[row, length:]), row
-
-    mask = functional.pad(batch["attention_mask"], (0, 6), value=1)
-    types = functional.pad(torch.zeros_like(batch["input_ids"]), (0, 6), value=1)
-    with torch.no_grad():
-        logits = model(
-            input_ids=sequences, attention_mask=mask, token_type_ids=types, pixel_values=batch["pixel_values"]
-        ).logits
-    logits[..., model.config.image_token_id] = -torch.inf
-    assert torch.equal(logits[:, length - 1 : -1].argmax(-1), sequences[:, length:])
-
-
-@pytest.mark.parametrize("policy", GENERATING)
-def test_beams_and_samples_keep_each_rows_pictures(processor, policy):
-    model = make_model(image_attention=policy)
-    batch = inputs_of(processor)
-    length = batch["input_ids"].shape[1]
-    options = {"max_new_tokens": 5, "num_beams": 3, "num_return_sequences": 2, "eos_token_id": None}
-    sequences = model.generate(**batch, **options)
-    assert sequences.shape == (8, length + 5)
-    assert torch.equal(model.generate(**batch, **options, use_cache=False), sequences)
-    features = model.encode_images(batch["pixel_values"])
-    cached = {name: value for name, value in batch.items() if name != "pixel_values"}
-    assert torch.equal(model.generate(**cached, image_features=features, **options), sequences)
-    for row in range(4):
-        alone = inputs_of(processor, [row])
-        expected = model.generate(**alone, **options)[:, alone["input_ids"].shape[1] :]
-        assert torch.equal(sequences[2 * row : 2 * row + 2, length:], expected), row
-
-    torch.manual_seed(0)
-    samples = model.generate(**batch, max_new_tokens=3, do_sample=True, num_return_sequences=3, top_k=1)
-    greedy = model.generate(**batch, max_new_tokens=3, do_sample=False).repeat_interleave(3, 0)
-    assert torch.equal(samples, greedy)
-
-
-def turns(processor):
-    first = processor(images=[[make_picture(0)]], text="What colour is it?")
-    second = processor(images=[[make_picture(1), make_picture(2)]], text="And these?", add_special_tokens=False)
-    both = {
-        "input_ids": torch.cat([first["input_ids"], second["input_ids"]], 1),
-        "pixel_values": torch.cat([first["pixel_values"], second["pixel_values"]]),
-    }
-    return first, second, both
-
-
-@pytest.mark.parametrize("policy", ["causal", "image_bidirectional"])
-def test_a_later_turn_with_new_pictures_on_a_kept_cache(processor, policy):
-    model = make_model(image_attention=policy)
-    first, second, both = turns(processor)
-    length = first["input_ids"].shape[1]
-    with torch.no_grad():
-        at_once = model(**both).logits
-        for cache in (DynamicCache(), StaticCache(config=model.config.text_config, max_cache_len=64)):
-            model(**first, past_key_values=cache, use_cache=True)
-            after = model(
-                input_ids=second["input_ids"], pixel_values=second["pixel_values"], past_key_values=cache
-            ).logits
-            assert largest(after, at_once[:, length:]) < 2e-4, type(cache).__name__
-
-
-@pytest.mark.parametrize("policy", ["causal", "image_bidirectional"])
-@pytest.mark.parametrize("static", [False, True], ids=["dynamic", "static"])
-def test_generating_a_second_turn_on_a_kept_cache(processor, policy, static):
-    """The whole conversation and all its pictures go in again; only the new ones are encoded."""
-    model = make_model(image_attention=policy)
-    first, second, _ = turns(processor)
-    options = {"max_new_tokens": 5, "do_sample": False, "eos_token_id": None, "disable_compile": True}
-    options.update(return_dict_in_generate=True, output_logits=True)
-    cache = StaticCache(config=model.config.text_config, max_cache_len=64) if static else DynamicCache()
-    answered = model.generate(**first, **options, past_key_values=cache).sequences
-    conversation = {
-        "input_ids": torch.cat([answered, second["input_ids"]], 1),
-        "pixel_values": torch.cat([first["pixel_values"], second["pixel_values"]]),
-    }
-    conversation["attention_mask"] = torch.ones_like(conversation["input_ids"])
-    expected = model.generate(**conversation, **options)
-    got = model.generate(**conversation, **options, past_key_values=cache)
-    assert torch.equal(got.sequences, expected.sequences)
-    assert largest(torch.stack(got.logits), torch.stack(expected.logits)) < 2e-4
-
-
 def test_image_features_equal_pixel_values(model, processor):
     batch = inputs_of(processor)
     features = model.encode_images(batch["pixel_values"])
@@ -333,21 +188,6 @@ def test_flash_attention_is_refused_unless_causal(tmp_path):
     model.config._attn_implementation_internal = "flash_attention_2"  # set later, as set_attn_implementation does
     with pytest.raises(ValueError, match=sentence):
         model(input_ids=torch.tensor([[5, 6]]))
-
-
-def test_full_attention_does_not_generate(processor):
-    with pytest.raises(ValueError, match="stage 0.*image_bidirectional"):
-        make_model(image_attention="full").generate(**inputs_of(processor))
-
-
-def test_chunked_prefill_is_refused(model, processor):
-    batch = inputs_of(processor)
-    with pytest.raises(ValueError, match="prefill_chunk_size would cut the prompt inside a picture"):
-        model.generate(**batch, prefill_chunk_size=4)
-    generation_config = copy.deepcopy(model.generation_config)
-    generation_config.prefill_chunk_size = 4
-    with pytest.raises(ValueError, match="prefill_chunk_size would cut"):
-        model.generate(**batch, generation_config=generation_config)
 
 
 def test_counts_that_disagree_name_both_numbers(model, processor):
@@ -575,85 +415,6 @@ def test_bfloat16(processor):
 # Parts
 
 
-def test_connectors_are_linear_or_not():
-    a, b = torch.randn(2, 3, 4, 32, generator=torch.Generator().manual_seed(0)).unbind(0)
-
-    def additivity_gap(connector_type, **changes):
-        connector = make_model(connector_type=connector_type, **changes).model.connector
-        with torch.no_grad():
-            assert connector(a).shape == (3, 4, 32)
-            zero = connector(torch.zeros_like(a))
-            return largest(connector(a + b) + zero, connector(a) + connector(b))
-
-    assert additivity_gap("linear") < 1e-4
-    assert additivity_gap("mlp") > 1e-2
-    assert additivity_gap("transformer") > 1e-2
-    mlp = make_model().model.connector
-    assert mlp.linear_1.weight.shape == (128, 32) and mlp.linear_2.weight.shape == (32, 128)  # widens to 4 × hidden
-    narrow = make_model(projector_hidden_size=20, projector_hidden_act="relu").model.connector
-    assert narrow.linear_1.out_features == 20 and narrow.act(torch.tensor(-1.0)) == 0
-
-
-def test_a_connector_is_one_class_and_one_line(monkeypatch, processor):
-    class Doubling(connectors_moda.ModaLinearConnector):
-        def forward(self, image_features):
-            return 2 * super().forward(image_features)
-
-    monkeypatch.setitem(connectors_moda.CONNECTORS, "doubling", Doubling)
-    model, plain = make_model(connector_type="doubling"), make_model(connector_type="linear")
-    pixels = inputs_of(processor, [0])["pixel_values"]
-    with torch.no_grad():
-        doubled = model.get_image_features(pixels).pooler_output
-        assert torch.equal(doubled, 2 * plain.get_image_features(pixels).pooler_output)
-
-
-def patches_of(tower, pixels, layer):
-    states = tower(pixel_values=pixels, output_hidden_states=True)
-    return states.last_hidden_state if layer == -1 else states.hidden_states[layer]
-
-
-@pytest.mark.parametrize("vision", [TINY_CLIP, SIGLIP, DINOV2], ids=lambda config: config["model_type"])
-def test_features_of_transformers(vision, processor):
-    has_class_token = vision is not SIGLIP
-    pixels = inputs_of(processor, [0])["pixel_values"]
-    for strategy, first in (("full", 0), ("default", int(has_class_token))):
-        for layer in (-1, -2, [-2, 1, -1]):
-            model = make_model(
-                vision_config=vision, vision_feature_select_strategy=strategy, vision_feature_layer=layer
-            )
-            layers = [layer] if isinstance(layer, int) else layer
-            with torch.no_grad():
-                states = [patches_of(model.model.vision_tower, pixels, index)[:, first:] for index in layers]
-                features = model.encode_images(pixels)
-            assert torch.equal(features, torch.cat(states, -1))
-            positions = 4 if strategy == "default" else 4 + has_class_token
-            assert (model.config.image_seq_length, model.config.image_feature_size) == (positions, 32 * len(layers))
-    pooled = make_model(vision_config=vision, vision_feature_select_strategy="pooled")
-    with torch.no_grad():
-        output = pooled.model.vision_tower(pixel_values=pixels)
-        expected = output.image_embeds if vision is TINY_CLIP else output.pooler_output
-        assert torch.equal(pooled.encode_images(pixels), expected[:, None])
-    assert pooled.config.image_seq_length == 1
-    assert pooled.config.image_feature_size == (24 if vision is TINY_CLIP else 32)
-
-
-def test_features_of_a_convolutional_network(processor):
-    """Maps of (channels, height, width) become height × width positions, row by row."""
-    pixels = inputs_of(processor, [0])["pixel_values"]
-    sizes = {"pooled": (1, 16), "default": None, "full": None}
-    for strategy, size in sizes.items():
-        model = make_model(vision_config=RESNET, vision_feature_select_strategy=strategy)
-        with torch.no_grad():
-            output = model.model.vision_tower(pixel_values=pixels)
-            features = model.encode_images(pixels)
-        height, width = output.last_hidden_state.shape[2:]
-        assert (model.config.image_seq_length, model.config.image_feature_size) == (size or (height * width, 16))
-        if strategy == "pooled":
-            assert torch.equal(features[:, 0], output.pooler_output[:, :, 0, 0])
-        else:
-            assert torch.equal(features[1, width + 2], output.last_hidden_state[1, :, 1, 2])
-
-
 @pytest.mark.parametrize("name", OTHER_LANGUAGE_MODELS)
 def test_other_language_models(name, tmp_path, processor):
     fields = {"vocab_size": 320, "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 2, "tie_word_embeddings": True}
@@ -681,45 +442,6 @@ def test_other_language_models(name, tmp_path, processor):
     causal.config.image_attention = "causal"
     with torch.no_grad():
         assert largest(causal(**batch).logits, together) > 1e-3  # the policy reaches this architecture
-
-
-# Generation settings
-
-
-def test_the_placeholder_is_never_generated(processor):
-    model = make_model()
-    with torch.no_grad():
-        model.get_input_embeddings().weight[300] *= 100  # what a fine-tuned model may come to: <image> scores highest
-        model.model.language_model.norm.weight.fill_(1.0)
-    batch = inputs_of(processor)
-    with torch.no_grad():
-        assert (model(**batch).logits[:, -1].argmax(-1) == 300).any()
-    new = model.generate(**batch, max_new_tokens=8)[:, batch["input_ids"].shape[1] :]
-    assert not (new == 300).any()
-
-
-def test_repetition_penalty(model, processor):
-    batch = inputs_of(processor)
-    options = {"max_new_tokens": 8, "do_sample": False, "eos_token_id": None}
-    plain = model.generate(**batch, **options)
-    penalised = model.generate(**batch, **options, repetition_penalty=1.5)
-    assert penalised.shape == plain.shape and not torch.equal(penalised, plain)
-
-
-def test_generation_config_of_a_fresh_model():
-    model = ModaForConditionalGeneration(make_config())
-    assert model.generation_config.eos_token_id == 1 and model.generation_config.pad_token_id == 2
-    assert model.generation_config.suppress_tokens == [300]
-
-
-@pytest.mark.parametrize("policy", GENERATING)
-def test_prompt_lookup_is_only_faster(processor, policy):
-    """Several guessed tokens go through at once, and the cache is cut back where the guess was wrong."""
-    model = make_model(image_attention=policy)
-    batch = processor([make_picture(1), make_picture(2)], ["<image>red red <image> red"])
-    options = {"max_new_tokens": 12, "do_sample": False}
-    guessed = model.generate(**batch, **options, prompt_lookup_num_tokens=3, max_matching_ngram_size=1)
-    assert torch.equal(guessed, model.generate(**batch, **options))
 
 
 def test_packed_rows_are_refused_rather_than_mixed():

@@ -3,15 +3,11 @@
 import ast
 import re
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    tomllib = pytest.importorskip("tomli")
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -41,7 +37,7 @@ def test_no_folder_of_the_workshop_reaches_into_another():
     may = {"training": {"training", "evaluation", "data"}}
     for path in (ROOT / "moda").glob("*/*.py"):
         folder = path.parent.name
-        found = set(re.findall(r"^\s*(?:from|import) moda\.(\w+)", path.read_text(), re.M)) - {"presets"}
+        found = set(re.findall(r"^\s*(?:from|import) (?:moda\.|\.\.)(\w+)", path.read_text(), re.M)) - {"presets"}
         assert found <= may.get(folder, {folder, "data"}), path
 
 

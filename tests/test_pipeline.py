@@ -35,6 +35,8 @@ told["generator"] = list(describe((path for path in paths), **short))
 dataset = Dataset.from_dict({"image": paths}).cast_column("image", ImageFeature())
 told["dataset"] = list(describe(KeyDataset(dataset, "image"), batch_size=2, **short))
 told["column"] = describe(list(dataset["image"]), **short)
+told["lazy column"] = describe(dataset["image"], batch_size=2, **short)
+told["rows"] = describe(dataset, batch_size=2, **short)
 told["longer"] = describe(paths[0], max_new_tokens=9)
 told["prompt"] = describe(paths, prompt="What colour is it?", batch_size=3, **short)
 told["prompted at init"] = pipeline(
@@ -107,7 +109,21 @@ def test_one_picture(told, expected):
 
 
 @pytest.mark.parametrize(
-    "way", ["path", "url", "list", "images=", "batched", "generator", "dataset", "column", "untasked", "saved"]
+    "way",
+    [
+        "path",
+        "url",
+        "list",
+        "images=",
+        "batched",
+        "generator",
+        "dataset",
+        "column",
+        "lazy column",
+        "rows",
+        "untasked",
+        "saved",
+    ],
 )
 def test_every_way_to_hand_over_pictures(told, way):
     assert told[way] == told["single"]

@@ -1,5 +1,7 @@
 """Presets at their exact size; the largest are built on the meta device, where weights take no memory."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from transformers import CLIPConfig, CLIPModel
@@ -60,3 +62,27 @@ def test_mini_runs_at_full_size():
 def test_unknown_preset_names_the_known_ones():
     with pytest.raises(ValueError, match="no preset 'moda-max'; choose one of moda-519m"):
         preset_config("moda-max")
+
+
+def test_changes_are_merged_into_the_preset_and_misspelt_ones_refused():
+    config = preset_config("moda-519m", text_config={"num_hidden_layers": 2})
+    assert config.text_config.num_hidden_layers == 2 and config.text_config.hidden_size == 960
+    with pytest.raises(ValueError, match="text_config has no key 'hiden_size'; did you mean 'hidden_size'"):
+        preset_config("moda-mini", text_config={"hiden_size": 64})
+    with pytest.raises(ValueError, match="vision_config has no key 'depth'; did you mean 'depths'"):
+        preset_config("moda-mini", vision_config={"depth": [1]})
+
+
+def test_the_readme_says_the_sizes():
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    for name in PRESETS:
+        with torch.device("meta"):
+            model = ModaForConditionalGeneration(preset_config(name))
+        model.tie_weights()
+        (row,) = [
+            line
+            for line in readme.splitlines()
+            if line.startswith(f"| `{name}` |") and "positions" not in line and "ms" not in line
+        ]
+        assert f"| {model.config.image_seq_length} |" in row
+        assert f"{count(model):,} |" in row, name

@@ -1,198 +1,20 @@
 """Pictures and sentences in, model inputs and labels out: what comes out is compared value by value."""
 
-import io
 import json
 
-import numpy as np
 import pytest
 import torch
 from conftest import SENTENCES, make_picture, make_processor, make_tokenizer
-from PIL import Image
 
-from pictures_moda import load_picture
 from processing_moda import DEFAULT_PROMPT, ModaDataCollator, ModaProcessor
 
 
 IMAGE_ID, EOS, PAD = 300, 1, 2
-RGB = np.array(make_picture(3, (20, 10)))  # 10 rows, 20 columns
-GREY = RGB[..., 0]
-ALPHA = RGB[..., 1]
 
 
 @pytest.fixture(scope="module")
 def processor():
     return make_processor()
-
-
-def on_white(rgb, alpha):
-    """Alpha compositing over white, in floats."""
-    share = alpha[..., None].astype(float) / 255
-    return rgb * share + 255 * (1 - share)
-
-
-def encoded(image, kind, **kwargs):
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **kwargs)
-    return buffer.getvalue()
-
-
-def palette_picture():
-    """Four colours, of which the third is transparent."""
-    image = Image.new("P", (20, 10))
-    image.putdata([int(value) for value in (RGB[..., 2] // 64).flatten()])
-    image.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255, 9, 8, 7])
-    colours = np.array([[255, 0, 0], [0, 255, 0], [255, 255, 255], [9, 8, 7]])
-    return image, colours[RGB[..., 2] // 64]
-
-
-def files():
-    """kind -> (encoded file, suffix, expected pixels, tolerance)."""
-    rgb = Image.fromarray(RGB)
-    rgba = Image.fromarray(np.concatenate([RGB, ALPHA[..., None]], -1))
-    la = Image.merge("LA", (Image.fromarray(GREY), Image.fromarray(ALPHA)))
-    grey3 = np.repeat(GREY[..., None], 3, -1)
-    palette, palette_pixels = palette_picture()
-    deep = (GREY.astype(np.uint16) * 257).astype(np.uint16)  # 16 bits: 255 -> 65535
-    smooth = Image.linear_gradient("L").resize((20, 10)).convert("RGB")  # survives JPEG
-    lying = Image.Exif()
-    lying[0x0112] = 6  # the camera was turned: show it rotated by 90° clockwise
-    return {
-        "png": (encoded(rgb, "PNG"), ".png", RGB, 0),
-        "jpeg": (encoded(smooth, "JPEG", quality=95), ".jpg", np.array(smooth), 6),
-        "grey": (encoded(Image.fromarray(GREY), "PNG"), ".png", grey3, 0),
-        "palette": (encoded(palette, "PNG", transparency=2), ".png", palette_pixels, 0),
-        "gif": (encoded(palette, "GIF", transparency=2), ".gif", palette_pixels, 0),
-        "rgba": (encoded(rgba, "PNG"), ".png", on_white(RGB, ALPHA), 1),
-        "la": (encoded(la, "PNG"), ".png", on_white(grey3, ALPHA), 1),
-        "colour key": (encoded(rgb, "PNG", transparency=tuple(int(v) for v in RGB[0, 0])), ".png",
-                       np.where((RGB == RGB[0, 0]).all(-1)[..., None], 255, RGB), 0),
-        "cmyk": (encoded(smooth.convert("CMYK"), "JPEG", quality=95), ".jpg", np.array(smooth), 8),
-        "16 bit": (encoded(Image.fromarray(deep), "PNG"), ".png", grey3, 1),
-        "exif": (encoded(smooth, "JPEG", quality=95, exif=lying), ".jpg", np.rot90(np.array(smooth), -1), 6),
-        "webp": (encoded(rgba, "WEBP", lossless=True, exact=True), ".webp", on_white(RGB, ALPHA), 1),
-        "1 bit": (encoded(Image.fromarray(GREY > 127), "PNG"), ".png", np.where(grey3 > 127, 255, 0), 0),
-    }  # fmt: skip
-
-
-FILES = files()
-
-
-# Pictures
-
-
-@pytest.mark.parametrize("kind", FILES)
-def test_every_kind_of_file(kind, tmp_path):
-    data, suffix, expected, tolerance = FILES[kind]
-    path = tmp_path / f"picture{suffix}"
-    path.write_bytes(data)
-    for source in (str(path), path, data, bytearray(data), Image.open(path), {"bytes": data, "path": None},
-                   {"bytes": None, "path": str(path)}):  # fmt: skip
-        picture = load_picture(source)
-        assert picture.mode == "RGB"
-        pixels = np.array(picture).astype(float)
-        assert pixels.shape == expected.shape, type(source)
-        assert np.abs(pixels - expected).max() <= tolerance, type(source)
-
-
-def test_pictures_by_url_are_read_as_files_are(tmp_path, serve):
-    names = {}
-    for number, (kind, (data, suffix, _, _)) in enumerate(FILES.items()):
-        names[kind] = f"{number}{suffix}"
-        (tmp_path / names[kind]).write_bytes(data)
-    address = serve(tmp_path)
-    for kind, name in names.items():
-        assert load_picture(f"{address}/{name}") == load_picture(FILES[kind][0]), kind
-    with pytest.raises(ValueError, match=f"^{address}/none.png can't be read as a picture"):
-        load_picture(f"{address}/none.png")
-
-
-def test_arrays_and_tensors():
-    rgba = np.concatenate([RGB, ALPHA[..., None]], -1)
-    grey3 = np.repeat(GREY[..., None], 3, -1)
-    for array, expected, tolerance in (
-        (RGB, RGB, 0),
-        (RGB.transpose(2, 0, 1), RGB, 0),
-        (RGB.astype(np.float32) / 255, RGB, 0),
-        (RGB.transpose(2, 0, 1).astype(np.float64) / 255, RGB, 0),
-        (RGB.astype(np.int64), RGB, 0),
-        (GREY, grey3, 0),
-        (GREY[..., None], grey3, 0),
-        (GREY[None], grey3, 0),
-        (rgba, on_white(RGB, ALPHA), 1),
-        (GREY > 127, np.where(grey3 > 127, 255, 0), 0),
-    ):
-        for source in (array, torch.from_numpy(np.ascontiguousarray(array))):
-            pixels = np.array(load_picture(source)).astype(float)
-            assert pixels.shape == expected.shape and np.abs(pixels - expected).max() <= tolerance, (
-                array.shape,
-                array.dtype,
-            )
-    assert np.array_equal(
-        np.array(load_picture(torch.from_numpy(RGB / 255).to(torch.bfloat16)).convert("L")).shape, (10, 20)
-    )
-    dim = np.array(load_picture(Image.fromarray(GREY.astype(np.float32) / 255)))  # mode F with 0-1
-    assert np.abs(dim.astype(int) - grey3).max() <= 1
-
-
-@pytest.mark.parametrize(
-    "array, sentence",
-    [
-        (np.zeros((5, 6, 7)), "shape \\(5, 6, 7\\), which is no picture"),
-        (np.zeros(12), "shape \\(12,\\), which is no picture"),
-        (np.full((4, 5, 3), 2.5), "outside of a picture's range"),
-        (np.full((4, 5, 3), -1.0), "before normalisation"),
-        (np.full((4, 5, 3), np.nan), "outside of a picture's range"),
-        (np.full((4, 5, 3), 300, dtype=np.uint16), "outside of a picture's range"),
-    ],
-)
-def test_arrays_that_are_no_pictures(array, sentence):
-    with pytest.raises(ValueError, match=f"^the given ndarray .*{sentence}"):
-        load_picture(array)
-
-
-def test_unreadable_files_are_named(tmp_path, processor, monkeypatch):
-    whole = encoded(make_picture(0, (200, 200)), "JPEG")
-    broken = {
-        "truncated.jpg": whole[: len(whole) // 2],
-        "truncated.png": FILES["png"][0][:200],
-        "empty.png": b"",
-        "letter.jpg": b"Dear reader, this is not a picture.",
-    }
-    for name, data in broken.items():
-        path = tmp_path / name
-        path.write_bytes(data)
-        with pytest.raises(ValueError, match=f"{name} can't be read as a picture .*remove or replace it"):
-            processor(images=str(path))
-        with pytest.raises(ValueError, match=f"{name} can't be read"):
-            load_picture({"bytes": data, "path": name})
-        with pytest.raises(ValueError, match="the given bytes can't be read"):
-            load_picture(data)
-    with pytest.raises(ValueError, match="truncated.png can't be read"):
-        load_picture(Image.open(tmp_path / "truncated.png"))
-    with pytest.raises(FileNotFoundError, match="no picture at .*missing.png"):
-        load_picture(tmp_path / "missing.png")
-    with pytest.raises(ValueError, match="the given NoneType can't be read"):
-        load_picture(None)
-
-    path = tmp_path / "bomb.png"
-    path.write_bytes(FILES["png"][0])  # 200 pixels
-    for limit in (150, 50):  # above the limit Pillow warns, above twice the limit it raises
-        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
-        with pytest.raises(ValueError, match=f"bomb.png has more than {limit} pixels"):
-            load_picture(path)
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 200)
-    assert load_picture(path).size == (20, 10)
-
-
-def test_pixel_values_are_the_image_processors(processor):
-    expected = processor.image_processor(Image.fromarray(RGB), return_tensors="pt")["pixel_values"]
-    for source in (RGB, FILES["png"][0], torch.from_numpy(RGB), Image.fromarray(RGB)):
-        assert torch.equal(processor(images=source)["pixel_values"], expected)
-    batch = torch.from_numpy(np.stack([RGB, RGB[::-1]]))  # a batch in one tensor
-    pixels = processor(images=batch)["pixel_values"]
-    assert (
-        pixels.shape == (2, 3, 32, 32) and torch.equal(pixels[:1], expected) and not torch.equal(pixels[1:], expected)
-    )
 
 
 # Prompts
@@ -540,3 +362,24 @@ def test_token_noise(processor):
         seen.append(other)
     many = ModaDataCollator(processor, token_noise=1.0)(data)["input_ids"]
     assert (many == IMAGE_ID).sum() == (clean["input_ids"] == IMAGE_ID).sum()  # never a placeholder too many
+
+
+def test_arguments_are_understood_or_refused():
+    processor = make_processor()
+    with pytest.raises(TypeError, match="takes no argument 'sufix'"):
+        processor(images=make_picture(0), sufix="A shirt.")
+    plain = processor(images=make_picture(0), padding="max_length", max_length=40)
+    nested = processor(images=make_picture(0), text_kwargs={"padding": "max_length", "max_length": 40})
+    assert torch.equal(plain["input_ids"], nested["input_ids"]) and plain["input_ids"].shape == (1, 40)
+    unscaled = processor(images=make_picture(0), do_rescale=False, do_normalize=False)["pixel_values"]
+    also = processor(images=make_picture(0), images_kwargs={"do_rescale": False, "do_normalize": False})["pixel_values"]
+    assert torch.equal(unscaled, also) and unscaled.max() > 100
+
+
+def test_rows_without_pictures_make_a_batch():
+    processor = make_processor()
+    batch = ModaDataCollator(processor)(
+        [{"image": [], "description": "A shirt."}, {"image": [], "description": "A hat."}]
+    )
+    assert "pixel_values" not in batch and batch["labels"].shape[0] == 2
+    assert processor(images=[[]], text="Hello")["input_ids"].shape[0] == 1

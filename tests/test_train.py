@@ -11,11 +11,13 @@ import pytest
 import torch
 import yaml
 from conftest import make_png
-from datasets import Dataset, Image
+from datasets import Dataset, Image, load_dataset
 from safetensors.torch import load_file
+from transformers import TrainerState
 
 from moda.cli import main as moda
 from moda.training.recipe import load_recipe
+from moda.training.resume import Clock
 from train import main, run
 
 
@@ -157,6 +159,9 @@ def test_same_command_again_finds_it_finished_and_another_recipe_is_refused(trai
         (["max_stpes=3"], "did you mean 'max_steps'"),
         (["data.columns={articleType: kind}"], "no column 'kind'"),
         (["model.preset=moda-maxi"], "no preset 'moda-maxi'"),
+        (["model={vision: ./nowhere, text: ./nowhere}", "warmup={}"], "./nowhere"),
+        (["evaluation.split=tset"], "evaluation.split is 'tset'"),
+        (["max_steps=ten"], "can't be used"),
     ],
 )
 def test_bad_input_ends_in_one_sentence(trained, tmp_path, overrides, sentence):
@@ -180,9 +185,12 @@ def test_a_run_cut_off_goes_on_to_the_same_weights_and_losses(trained, tmp_path)
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     run(resumable(trained, whole))
     shutil.copytree(whole, cut)  # as it would lie there if the power had gone at step 7
-    for path in [*cut.glob("*.json"), *cut.glob("*.safetensors"), cut / "checkpoint-8", cut / "checkpoint-12"]:
-        if path.name != "warmup.json":
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    saved = tmp_path / "cut-checkpoints"
+    shutil.copytree(tmp_path / "whole-checkpoints", saved)
+    for path in [*cut.glob("*.json"), *cut.glob("*.safetensors")]:
+        path.unlink()
+    shutil.rmtree(saved / "checkpoint-12")
+    (saved / "checkpoint-8" / "trainer_state.json").unlink()  # the checkpoint that was being written
     recipe = resumable(trained, cut)
     (cut / "recipe.yaml").write_text(recipe.to_yaml())
     run(recipe)
@@ -190,6 +198,53 @@ def test_a_run_cut_off_goes_on_to_the_same_weights_and_losses(trained, tmp_path)
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert (whole / "loss.csv").read_text() == (cut / "loss.csv").read_text()
     assert (whole / "predictions.csv").read_text() == (cut / "predictions.csv").read_text()
+    counts = [json.loads((folder / "run.json").read_text()) for folder in (whole, cut)]
+    assert counts[0]["warmup_pictures"] == counts[1]["warmup_pictures"] == 4 * 16
+    assert counts[0]["pictures_seen"] == counts[1]["pictures_seen"] == 12 * 16
+
+
+def test_a_run_cut_off_after_its_warmup_keeps_it(trained, tmp_path, capsys):
+    recipe = resumable(trained, tmp_path / "first")
+    run(recipe)
+    whole = load_file(tmp_path / "first" / "model.safetensors")
+    for path in [tmp_path / "first" / "run.json", tmp_path / "first" / "model.safetensors"]:
+        path.unlink()
+    for path in (tmp_path / "first-checkpoints").glob("checkpoint-*"):
+        shutil.rmtree(path)
+    capsys.readouterr()
+    run(recipe)
+    assert "Warming up" not in capsys.readouterr().out
+    again = load_file(tmp_path / "first" / "model.safetensors")
+    assert all(torch.equal(whole[name], again[name]) for name in whole)
+
+
+def test_minutes_of_a_run_in_two_sessions_add_up():
+    state = TrainerState(log_history=[{"loss": 1.0, "seconds": 60.0}, {"loss": 0.5, "seconds": 120.0}])
+    clock = Clock()
+    clock.on_train_begin(None, state, None)
+    assert 2.0 <= clock.minutes < 2.1
+    state.log_history.append({"loss": 0.4})
+    clock.on_log(None, state, None)
+    assert 120.0 <= state.log_history[-1]["seconds"] < 125.0
+
+
+def test_rows_with_sentences_and_no_metadata_are_learnt(catalogue, trained, tmp_path, capsys):
+    table = load_dataset("parquet", data_files=str(catalogue), split="train")
+    text = [f"A {colour} thing." for colour in table["baseColour"]]
+    table.select_columns(["image", "split"]).add_column("description", text).to_parquet(tmp_path / "plain.parquet")
+    recipe = resumable(trained, tmp_path / "plain")
+    recipe.data = {"path": str(tmp_path / "plain.parquet")}
+    recipe.trainer["max_steps"] = 2
+    figures = run(recipe)
+    assert "no metadata to learn from" in capsys.readouterr().out
+    assert figures["scores"] == {} and figures["warmup_pictures"] == 0
+    assert (tmp_path / "plain" / "README.md").is_file()
+
+
+def test_the_repository_holds_no_pickle_and_no_checkpoint(trained):
+    folder = trained[0].parent / "tiny"
+    assert not [path for path in folder.rglob("*") if path.suffix in (".bin", ".pt", ".pkl", ".pth")]
+    assert not [path for path in folder.iterdir() if path.is_dir()]
 
 
 def test_accumulated_small_batches_are_one_large_batch(trained, tmp_path):

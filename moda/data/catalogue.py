@@ -1,10 +1,10 @@
 """Opens a catalogue, from wherever it lies, as described rows: picture, metadata, sentence."""
 
+import csv
 import difflib
 import random
 from pathlib import Path
 
-import datasets
 from datasets import Dataset, Image, load_dataset
 
 from .demo import write_demo
@@ -12,7 +12,8 @@ from .wording import ATTRIBUTES, Wording
 
 
 METADATA_FILES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
-DEFAULT_DEMO = {"count": 6000, "seed": 0, "size": 96, "folder": "demo-data"}
+OTHER_NAMES = {"val": "validation", "valid": "validation", "dev": "validation", "all": "train"}
+DEFAULT_DEMO = {"count": 10000, "seed": 0, "size": 96, "folder": "demo-data"}
 
 
 class Catalogue:
@@ -63,9 +64,16 @@ def load_catalogue(data):
     rows = _splits(rows, data.get("validation", 0.05), seed)
     if data.get("limit"):
         rows = {name: split.select(range(min(data["limit"], len(split)))) for name, split in rows.items()}
+    for attribute in ATTRIBUTES:
+        kind = rows["train"].features.get(attribute)
+        if kind is not None and getattr(kind, "dtype", None) not in ("string", "large_string", "null"):
+            raise ValueError(f"Column {attribute!r} of {source} holds {kind}, where MODA reads words, as in 'Jeans'.")
     wording = Wording(_values(rows))
-    if "description" not in rows["train"].column_names:
-        rows = {name: _describe(split, wording, data.get("wordings", 4), seed, source) for name, split in rows.items()}
+    described = "description" in rows["train"].column_names
+    for name, split in rows.items():
+        if not described:
+            split = _describe(split, wording, data.get("wordings", 4), seed, source)
+        rows[name] = _without_silent(split, name)
     return Catalogue(rows, wording, source)
 
 
@@ -94,19 +102,24 @@ def _open(source):
 
 
 def _kaggle(path):
-    # Some product names hold commas that are not quoted: what is too much belongs to the last column.
-    lines = (path / "styles.csv").read_text(encoding="utf-8", errors="replace").splitlines()
-    header = lines[0].split(",")
+    without_picture = 0
+    with open(path / "styles.csv", encoding="utf-8", errors="replace", newline="") as file:
+        header, *lines = csv.reader(file)
     columns = {name: [] for name in [*header, "image"]}
-    for line in lines[1:]:
-        values = line.split(",", len(header) - 1)
-        picture = path / "images" / f"{values[0]}.jpg"
-        if len(values) == len(header) and picture.is_file():
-            for name, value in zip(header, values):
-                columns[name].append(value if value not in ("", "NA") else None)
-            columns["image"].append(str(picture))
+    for line in lines:
+        picture = path / "images" / f"{line[0]}.jpg" if line else path
+        if len(line) < len(header) or not picture.is_file():
+            without_picture += 1
+            continue
+        # Some product names hold commas that are not quoted: what is too much belongs to the last column.
+        values = [*line[: len(header) - 1], ",".join(line[len(header) - 1 :])]
+        for name, value in zip(header, values):
+            columns[name].append(value if value not in ("", "NA") else None)
+        columns["image"].append(str(picture))
     if not columns["image"]:
         raise ValueError(f"{path / 'styles.csv'} names no picture that lies in {path / 'images'}; check the layout.")
+    if without_picture:
+        print(f"left out: {without_picture:,} rows of {path / 'styles.csv'} that are cut off or have no picture")
     return Dataset.from_dict(columns).cast_column("image", Image())
 
 
@@ -132,20 +145,22 @@ def _need(rows, column, source, what):
 
 
 def _splits(rows, share, seed):
-    if set(rows) >= {"train", "validation"}:
-        return rows
-    (everything,) = list(rows.values())[:1]
-    if "split" in everything.column_names:
-        names = list(everything["split"])
-        found = {
-            name: everything.select([i for i, value in enumerate(names) if value == name])
-            for name in ("train", "validation", "test")
-            if name in set(names)
+    """Finds train, validation and test by file or by a `split` column; validation may be held out of train, never test."""
+    if "all" in rows and "split" in rows["all"].column_names:
+        names = list(rows["all"]["split"])
+        rows = {
+            name: rows["all"].select([index for index, value in enumerate(names) if value == name])
+            for name in dict.fromkeys(names)
+            if name is not None
         }
-        if {"train", "validation"} <= set(found):
-            return found
-    halves = everything.train_test_split(test_size=share, seed=seed)
-    return {"train": halves["train"], "validation": halves["test"]}
+    rows = {OTHER_NAMES.get(name, name): split for name, split in rows.items()}
+    if "train" not in rows:
+        raise ValueError(f"The catalogue's splits are {', '.join(rows)}, and none is 'train'; rename one.")
+    rows = {name: rows[name] for name in ("train", "validation", "test") if name in rows}
+    if "validation" not in rows:
+        halves = rows["train"].train_test_split(test_size=share, seed=seed)
+        rows = {**rows, "train": halves["train"], "validation": halves["test"]}
+    return rows
 
 
 def _values(rows):
@@ -154,7 +169,7 @@ def _values(rows):
         found = {
             value for split in rows.values() if attribute in split.column_names for value in split.unique(attribute)
         }
-        values[attribute] = sorted(value for value in found if value is not None)
+        values[attribute] = sorted(value for value in found if value)
     return values
 
 
@@ -167,14 +182,17 @@ def _describe(rows, wording, wordings, seed, source):
     sentences = []
     for index in range(len(rows)):
         row = {name: table[name][index] for name in known}
-        if row["articleType"] is None:
-            sentences.append(None)
-            continue
-        sentences.append(wording.write(row, random.Random(f"{seed}-{index}").randrange(wordings)))
-    rows = rows.add_column("description", sentences)
-    return (
-        rows.filter(lambda sentence: sentence is not None, input_columns="description") if None in sentences else rows
-    )
+        template = random.Random(f"{seed}-{index}").randrange(wordings)
+        sentences.append(wording.write(row, template) if row["articleType"] else None)
+    return rows.add_column("description", sentences)
 
 
-datasets.disable_progress_bars()
+def _without_silent(rows, name):
+    sentences = list(rows["description"])
+    said = [index for index, sentence in enumerate(sentences) if sentence and sentence.strip()]
+    if not said:
+        raise ValueError(f"No row of {name} has a description, or an articleType to describe it from.")
+    if len(said) == len(sentences):
+        return rows
+    print(f"left out: {len(sentences) - len(said):,} rows of {name} without anything to say")
+    return rows.select(said)

@@ -157,8 +157,7 @@ def star(x: float, y: float, radius: float, tips: int = 5, inner: float = 0.45) 
 
 def heart(x: float, y: float, radius: float) -> list[tuple[float, float]]:
     """The outline of a heart about as wide and high as a circle of that radius."""
-    half = [(0, -0.45), (0.45, -0.92), (0.98, -0.6), (0.9, 0.0), (0.5, 0.5), (0, 1.0, 1)]
-    half[0] = (0, -0.45, 1)
+    half = [(0, -0.45, 1), (0.45, -0.92), (0.98, -0.6), (0.9, 0.0), (0.5, 0.5), (0, 1.0, 1)]
     outline = mirror([(x + radius * p[0], y + radius * p[1], *p[2:]) for p in half], axis=x)
     return smooth(outline, closed=True, steps=4)
 

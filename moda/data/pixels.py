@@ -38,6 +38,8 @@ class PixelDataset(torch.utils.data.Dataset):
     """
 
     def __init__(self, rows, image_processor, columns=("description",), augment=(), seed=0, cache=CACHE):
+        if not (image_processor.do_rescale and image_processor.do_normalize):
+            raise ValueError("The image processor must rescale and normalise; set do_rescale and do_normalize in it.")
         self.processor, self.augment, self.seed, self.epoch = image_processor, set(augment), seed, 0
         self.pixels, self.unreadable = _open_or_build(rows, image_processor, Path(cache))
         bad = {index for index, _ in self.unreadable}
@@ -114,7 +116,7 @@ def _open_or_build(rows, image_processor, cache):
     file, notes = cache / f"{name}.npy", cache / f"{name}.json"
     if not notes.is_file():
         cache.mkdir(parents=True, exist_ok=True)
-        unfinished = cache / f"{name}.{os.getpid()}.npy"
+        unfinished = cache / f"{name}.unfinished.npy"  # the next attempt writes over it
         decoded = torch.utils.data.DataLoader(
             _Decoded(rows, image_processor), batch_size=None, num_workers=min(2, os.cpu_count() or 1)
         )
@@ -130,6 +132,7 @@ def _open_or_build(rows, image_processor, cache):
         if pixels is None:
             raise ValueError(f"None of {len(rows)} pictures can be read; the first: {unreadable[0][1]}")
         pixels.flush()
+        del pixels  # a file that is mapped can't be renamed everywhere
         os.replace(unfinished, file)
         notes.write_text(json.dumps(unreadable))
     return np.load(file, mmap_mode="r"), [tuple(note) for note in json.loads(notes.read_text())]

@@ -1,25 +1,16 @@
 """Contact sheets: many pictures on one page, each with its sentence beneath."""
 
-import io
 from collections.abc import Iterable, Mapping, Sequence
 
 from PIL import Image, ImageDraw
+
+from pictures_moda import load_picture
 
 from .drawing import font
 
 
 PAPER = (250, 249, 246)
 TEXT = (44, 42, 50)
-
-
-def _open(picture: object) -> Image.Image:
-    if isinstance(picture, Mapping):
-        picture = picture.get("bytes") or picture.get("path")
-    if isinstance(picture, (bytes, bytearray)):
-        picture = io.BytesIO(picture)
-    if not isinstance(picture, Image.Image):
-        picture = Image.open(picture)
-    return picture.convert("RGB")
 
 
 def _wrap(sentence: str, width: int, size: int) -> list[str]:
@@ -98,7 +89,7 @@ def contact_sheet(
     for start, height in zip(starts, heights, strict=True):
         for column, index in enumerate(range(start, min(start + columns, len(items)))):
             x = gap + column * (cell + gap)
-            picture = _open(items[index])
+            picture = load_picture(items[index])
             ratio = cell / max(picture.size)
             fitted = picture.resize(
                 (max(1, round(picture.width * ratio)), max(1, round(picture.height * ratio))), Image.Resampling.LANCZOS

@@ -231,7 +231,6 @@ def _mark_usage(board: Board, anchors: Anchors, usage: str, rng: random.Random) 
             marks.line(path, board.palette.seam, 1.3)
             marks.line([(p[0] + 1.3, p[1]) for p in path], board.palette.light, 0.9)
     elif usage == "Party":
-        sheen = Image.new("L", board.image.size)
         gloss = Board(board.size, board.palette, board.pose)
         start = rng.uniform(10, 30)
         for left, width in ((start, 9), (start + 16, 4), (start + 44, 7)):

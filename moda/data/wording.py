@@ -136,7 +136,7 @@ class Wording:
 
     def _word(self, row, attribute):
         value = row.get(attribute)
-        if value is None:
+        if not value:
             return ""
         if value not in self.words[attribute]:
             raise ValueError(f"{attribute} is {value!r}, which this catalogue does not hold.")

@@ -14,13 +14,13 @@ def attribute_accuracy(sentences, rows, wording):
         wording ([`Wording`]): Reads the sentences.
 
     Returns:
-        `dict[str, dict]`: For each attribute that the rows have `{"accuracy": share, "right": n, "rows": n}`.
+        `dict[str, dict]`: For each attribute that the rows have, none for none, `{"accuracy": share, "right": n, "rows": n}`.
 
     Raises:
         `ValueError`: If there are not as many sentences as rows.
     """
     lengths = {len(values) for values in rows.values()}
-    if lengths != {len(sentences)}:
+    if lengths - {len(sentences)}:
         raise ValueError(f"There are {len(sentences)} sentences for {sorted(lengths)} rows; give one for each row.")
     read = [wording.read(sentence) for sentence in sentences]
     scores = {}

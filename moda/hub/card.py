@@ -21,7 +21,6 @@ def write_card(folder, config, parts, run, name):
     """
     data = ModelCardData(
         language="en",
-        license="apache-2.0",
         library_name="transformers",
         pipeline_tag="image-to-text",
         tags=["moda", "image-captioning", "fashion", "custom_code"],
@@ -30,7 +29,8 @@ def write_card(folder, config, parts, run, name):
         data,
         template_str=(files("hub_card") / "model_card.md").read_text(encoding="utf-8"),
         name=name,
-        repository=Path(folder).name,
+        repository=folder if not Path(folder).is_absolute() else Path(folder).name,
+        source=Path(run["source"]).name,  # a path would tell of the machine
         parameters=sum(part["parameters"] for part in parts),
         parts=parts,
         config=config,

@@ -22,12 +22,14 @@ import yaml
 from transformers import TrainingArguments
 
 from configuration_moda import ModaConfig
+from moda.data.wording import ATTRIBUTES
 
 
 COMPONENTS = ("vision", "connector", "language")
 TRAINER_FIELDS = {f.name for f in dataclasses.fields(TrainingArguments) if f.init} - {"output_dir"}
 CONFIG_FIELDS = set(ModaConfig.__init__.__code__.co_varnames) - {"self", "kwargs"}
 DATA_FIELDS = {"demo", "path", "columns", "validation", "wordings", "limit", "seed"}
+COLUMNS = {"image", "description", "prompt", "split", "masterCategory", *ATTRIBUTES}
 DEMO_FIELDS = {"count", "seed", "size", "folder"}
 TRAINER_DEFAULTS = {
     "remove_unused_columns": False,  # the collator reads columns that the model does not name
@@ -49,7 +51,8 @@ class Recipe:
         data (`dict`): `demo` or `path`; `columns` names columns that are called otherwise; see [`load_catalogue`].
         train (`list[str]`): Parts that are trained, of `vision`, `connector` and `language`.
         learning_rates (`dict[str, float]`): A part's learning rate, where it is not the trainer's `learning_rate`.
-        warmup (`dict`): `TrainingArguments` of the encoder's warm-up; empty for none.
+        warmup (`dict`): `TrainingArguments` of the encoder's warm-up; empty for none. Left out where `model` names a
+            trained encoder.
         augment (`list[str]`): `flip`, `shift`, or both.
         token_noise (`float`): See [`ModaDataCollator`].
         trainer (`dict`): `TrainingArguments` of the training.
@@ -71,9 +74,15 @@ class Recipe:
     name: str = "recipe"
 
     def __post_init__(self):
+        for name in ("model", "data", "learning_rates", "warmup", "trainer", "evaluation"):
+            value = getattr(self, name)
+            setattr(self, name, {} if value is None else value)
+            if not isinstance(getattr(self, name), dict):
+                raise ValueError(f"{name} is {value!r} in the recipe; it takes keys, as in {name}: {{key: value}}.")
         _check_keys("model", self.model, {"preset", "vision", "text"} | CONFIG_FIELDS)
         _check_keys("data", self.data, DATA_FIELDS)
         _check_keys("data.demo", self.data.get("demo") or {}, DEMO_FIELDS)
+        _check_keys("data.columns", self.data.get("columns") or {}, COLUMNS)
         _check_keys("learning_rates", self.learning_rates, set(COMPONENTS))
         _check_keys("warmup", self.warmup, TRAINER_FIELDS)
         _check_keys("trainer", self.trainer, TRAINER_FIELDS)
@@ -89,6 +98,11 @@ class Recipe:
             raise ValueError("A recipe's data is {demo: {...}} or {path: ...}, one of the two.")
         if not self.train:
             raise ValueError(f"The recipe trains nothing; name parts in train: {', '.join(COMPONENTS)}.")
+        if "preset" in self.model and "vision" not in self.train and not self.warmup:
+            raise ValueError(
+                "A preset's encoder starts from random weights, and this recipe neither trains it nor warms it up: add "
+                "vision to train, or a warmup, or take a trained encoder with model: {vision: ..., text: ...}."
+            )
         frozen = set(self.learning_rates) - set(self.train)
         if frozen:
             raise ValueError(f"learning_rates names {sorted(frozen)}, which train leaves out; add it there or drop it.")
@@ -148,8 +162,20 @@ def load_recipe(path, overrides=()):
 
 
 def training_arguments(output_dir, settings):
-    """Makes `TrainingArguments` from a recipe's settings over MODA's defaults."""
-    return TrainingArguments(output_dir=str(output_dir), **{**TRAINER_DEFAULTS, **settings})
+    """Makes `TrainingArguments` from a recipe's settings over MODA's defaults.
+
+    Raises:
+        `ValueError`: If a setting has a value that the Trainer can't take, or takes and gets wrong for this model.
+    """
+    if settings.get("label_smoothing_factor"):
+        raise ValueError(
+            "label_smoothing_factor shifts no labels for models outside of transformers, so it would teach copying; "
+            "leave it out."
+        )
+    try:
+        return TrainingArguments(output_dir=str(output_dir), **{**TRAINER_DEFAULTS, **settings})
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"The trainer's settings can't be used: {error}") from error
 
 
 def _check_keys(where, values, known):

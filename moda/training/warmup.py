@@ -4,16 +4,20 @@ A classifier gets its gradient straight from the label, a describing model throu
 write yet; for an encoder without pretrained weights the first is several times quicker. The heads are thrown away.
 """
 
+import time
+
 import torch
 from torch import nn
 from transformers import Trainer
 
 from vision_moda import encode_images
 
+from .curve import losses
 from .parts import FollowEpoch
 from .recipe import training_arguments
 
 
+SHARED = ("seed", "use_cpu", "bf16", "fp16", "tf32", "dataloader_num_workers", "report_to", "disable_tqdm")
 SMOOTHING = 0.05  # shop labels are noisy: no head should be sure
 
 
@@ -60,7 +64,7 @@ def warm_up(model, dataset, wording_values, settings, output_dir):
         output_dir (`Path`): Folder for the Trainer.
 
     Returns:
-        `tuple[int, list[dict]]`: Pictures seen, and the Trainer's log.
+        `dict`: `pictures` seen, `minutes`, and `losses`, pairs of step and loss.
     """
     classes = {name: values for name, values in wording_values.items() if values and name in dataset.columns}
     numbers = {name: {value: n for n, value in enumerate(values)} for name, values in classes.items()}
@@ -77,11 +81,20 @@ def warm_up(model, dataset, wording_values, settings, output_dir):
         labels = [[numbers[name].get(row[name], -100) for name in classes] for row in rows]
         return {"pixel_values": torch.stack([row["pixel_values"] for row in rows]), "labels": torch.tensor(labels)}
 
-    arguments = training_arguments(output_dir, {"save_strategy": "no", **settings})
+    arguments = training_arguments(output_dir, settings)
     trainer = Trainer(
         classifier, arguments, train_dataset=dataset, data_collator=collate, callbacks=[FollowEpoch(dataset)]
     )
-    classifier.requires_grad_(True)
+    started = time.monotonic()
     trainer.train()
-    seen = trainer.state.global_step * arguments.train_batch_size * arguments.gradient_accumulation_steps
-    return seen, trainer.state.log_history
+    return {
+        "pictures": trainer.state.global_step * trainer.get_total_train_batch_size(arguments),
+        "minutes": (time.monotonic() - started) / 60,
+        "losses": losses(trainer.state.log_history),
+    }
+
+
+def warmup_settings(recipe):
+    """The warm-up's `TrainingArguments`: its own, and what the training says of seed, device and precision."""
+    shared = {name: recipe.trainer[name] for name in SHARED if name in recipe.trainer}
+    return {"save_strategy": "no", **shared, **recipe.warmup}

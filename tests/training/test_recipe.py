@@ -38,6 +38,9 @@ def test_overrides_reach_trainer_and_nested_keys():
         ("max_steps", "has no '='"),
         ("learning_rates={vision: 1e-4}", r"learning_rates names \['vision'\], which train leaves out"),
         ("data.path=x", "one of the two"),
+        ("data.columns={gendr: sex}", "data.columns has no key 'gendr'; did you mean 'gender'"),
+        ("trainer=3", "trainer is 3 in the recipe; it takes keys"),
+        ("warmup=null", "neither trains it nor warms it up"),
         ("model.vision=x", "model is {preset: a name}, or"),
     ],
 )
@@ -70,3 +73,12 @@ def test_the_guides_recipe_is_the_guides():
     assert settings.learning_rate == 1e-3 and settings.num_train_epochs == 40 and settings.warmup_steps == 0
     assert settings.lr_scheduler_kwargs == {"min_lr_rate": 0.1} and "adamw" in settings.optim.value
     assert recipe.train == ["connector", "language"] and not recipe.warmup
+
+
+def test_settings_that_the_trainer_gets_wrong_are_refused():
+    for settings, sentence in (
+        ({"label_smoothing_factor": 0.1}, "shifts no labels"),
+        ({"max_steps": "ten"}, "can't be used"),
+    ):
+        with pytest.raises(ValueError, match=sentence):
+            training_arguments("runs/test", settings)

@@ -1,0 +1,165 @@
+"""Generation: every way to the same tokens, each picture with its row, a second turn, and what is refused."""
+
+import copy
+
+import pytest
+import torch
+from conftest import (
+    GENERATING,
+    inputs_of,
+    largest,
+    make_config,
+    make_model,
+    make_picture,
+)
+from torch.nn import functional
+from transformers import DynamicCache, StaticCache
+
+from modeling_moda import ModaForConditionalGeneration
+
+
+@pytest.mark.parametrize("policy", GENERATING)
+def test_every_way_to_generate_gives_the_same_tokens(processor, policy):
+    """Left-padded rows of different lengths, with pictures and without: cached or not, static, alone, full forward."""
+    model = make_model(image_attention=policy)
+    batch = inputs_of(processor)
+    length = batch["input_ids"].shape[1]
+    options = {"max_new_tokens": 6, "do_sample": False, "eos_token_id": None}
+    sequences = model.generate(**batch, **options)
+    assert torch.equal(sequences[:, :length], batch["input_ids"]) and sequences.shape[1] == length + 6
+    assert torch.equal(model.generate(**batch, **options, use_cache=False), sequences)
+    static = model.generate(**batch, **options, cache_implementation="static", disable_compile=True)
+    assert torch.equal(static, sequences)
+    for row in range(4):
+        alone = inputs_of(processor, [row])
+        new = model.generate(**alone, **options)[:, alone["input_ids"].shape[1] :]
+        assert torch.equal(new[0], sequences[row, length:]), row
+
+    mask = functional.pad(batch["attention_mask"], (0, 6), value=1)
+    types = functional.pad(torch.zeros_like(batch["input_ids"]), (0, 6), value=1)
+    with torch.no_grad():
+        logits = model(
+            input_ids=sequences, attention_mask=mask, token_type_ids=types, pixel_values=batch["pixel_values"]
+        ).logits
+    logits[..., model.config.image_token_id] = -torch.inf
+    assert torch.equal(logits[:, length - 1 : -1].argmax(-1), sequences[:, length:])
+
+
+@pytest.mark.parametrize("policy", GENERATING)
+def test_beams_and_samples_keep_each_rows_pictures(processor, policy):
+    model = make_model(image_attention=policy)
+    batch = inputs_of(processor)
+    length = batch["input_ids"].shape[1]
+    options = {"max_new_tokens": 5, "num_beams": 3, "num_return_sequences": 2, "eos_token_id": None}
+    sequences = model.generate(**batch, **options)
+    assert sequences.shape == (8, length + 5)
+    assert torch.equal(model.generate(**batch, **options, use_cache=False), sequences)
+    features = model.encode_images(batch["pixel_values"])
+    cached = {name: value for name, value in batch.items() if name != "pixel_values"}
+    assert torch.equal(model.generate(**cached, image_features=features, **options), sequences)
+    for row in range(4):
+        alone = inputs_of(processor, [row])
+        expected = model.generate(**alone, **options)[:, alone["input_ids"].shape[1] :]
+        assert torch.equal(sequences[2 * row : 2 * row + 2, length:], expected), row
+
+    torch.manual_seed(0)
+    samples = model.generate(**batch, max_new_tokens=3, do_sample=True, num_return_sequences=3, top_k=1)
+    greedy = model.generate(**batch, max_new_tokens=3, do_sample=False).repeat_interleave(3, 0)
+    assert torch.equal(samples, greedy)
+
+
+def turns(processor):
+    first = processor(images=[[make_picture(0)]], text="What colour is it?")
+    second = processor(images=[[make_picture(1), make_picture(2)]], text="And these?", add_special_tokens=False)
+    both = {
+        "input_ids": torch.cat([first["input_ids"], second["input_ids"]], 1),
+        "pixel_values": torch.cat([first["pixel_values"], second["pixel_values"]]),
+    }
+    return first, second, both
+
+
+@pytest.mark.parametrize("policy", ["causal", "image_bidirectional"])
+def test_a_later_turn_with_new_pictures_on_a_kept_cache(processor, policy):
+    model = make_model(image_attention=policy)
+    first, second, both = turns(processor)
+    length = first["input_ids"].shape[1]
+    with torch.no_grad():
+        at_once = model(**both).logits
+        for cache in (DynamicCache(), StaticCache(config=model.config.text_config, max_cache_len=64)):
+            model(**first, past_key_values=cache, use_cache=True)
+            after = model(
+                input_ids=second["input_ids"], pixel_values=second["pixel_values"], past_key_values=cache
+            ).logits
+            assert largest(after, at_once[:, length:]) < 2e-4, type(cache).__name__
+
+
+@pytest.mark.parametrize("policy", ["causal", "image_bidirectional"])
+@pytest.mark.parametrize("static", [False, True], ids=["dynamic", "static"])
+def test_generating_a_second_turn_on_a_kept_cache(processor, policy, static):
+    """The whole conversation and all its pictures go in again; only the new ones are encoded."""
+    model = make_model(image_attention=policy)
+    first, second, _ = turns(processor)
+    options = {"max_new_tokens": 5, "do_sample": False, "eos_token_id": None, "disable_compile": True}
+    options.update(return_dict_in_generate=True, output_logits=True)
+    cache = StaticCache(config=model.config.text_config, max_cache_len=64) if static else DynamicCache()
+    answered = model.generate(**first, **options, past_key_values=cache).sequences
+    conversation = {
+        "input_ids": torch.cat([answered, second["input_ids"]], 1),
+        "pixel_values": torch.cat([first["pixel_values"], second["pixel_values"]]),
+    }
+    conversation["attention_mask"] = torch.ones_like(conversation["input_ids"])
+    expected = model.generate(**conversation, **options)
+    got = model.generate(**conversation, **options, past_key_values=cache)
+    assert torch.equal(got.sequences, expected.sequences)
+    assert largest(torch.stack(got.logits), torch.stack(expected.logits)) < 2e-4
+
+
+def test_full_attention_does_not_generate(processor):
+    with pytest.raises(ValueError, match="stage 0.*image_bidirectional"):
+        make_model(image_attention="full").generate(**inputs_of(processor))
+
+
+def test_chunked_prefill_is_refused(model, processor):
+    batch = inputs_of(processor)
+    with pytest.raises(ValueError, match="prefill_chunk_size would cut the prompt inside a picture"):
+        model.generate(**batch, prefill_chunk_size=4)
+    generation_config = copy.deepcopy(model.generation_config)
+    generation_config.prefill_chunk_size = 4
+    with pytest.raises(ValueError, match="prefill_chunk_size would cut"):
+        model.generate(**batch, generation_config=generation_config)
+
+
+def test_the_placeholder_is_never_generated(processor):
+    model = make_model()
+    with torch.no_grad():
+        model.get_input_embeddings().weight[300] *= 100  # what a fine-tuned model may come to: <image> scores highest
+        model.model.language_model.norm.weight.fill_(1.0)
+    batch = inputs_of(processor)
+    with torch.no_grad():
+        assert (model(**batch).logits[:, -1].argmax(-1) == 300).any()
+    new = model.generate(**batch, max_new_tokens=8)[:, batch["input_ids"].shape[1] :]
+    assert not (new == 300).any()
+
+
+def test_repetition_penalty(model, processor):
+    batch = inputs_of(processor)
+    options = {"max_new_tokens": 8, "do_sample": False, "eos_token_id": None}
+    plain = model.generate(**batch, **options)
+    penalised = model.generate(**batch, **options, repetition_penalty=1.5)
+    assert penalised.shape == plain.shape and not torch.equal(penalised, plain)
+
+
+def test_generation_config_of_a_fresh_model():
+    model = ModaForConditionalGeneration(make_config())
+    assert model.generation_config.eos_token_id == 1 and model.generation_config.pad_token_id == 2
+    assert model.generation_config.suppress_tokens == [300]
+
+
+@pytest.mark.parametrize("policy", GENERATING)
+def test_prompt_lookup_is_only_faster(processor, policy):
+    """Several guessed tokens go through at once, and the cache is cut back where the guess was wrong."""
+    model = make_model(image_attention=policy)
+    batch = processor([make_picture(1), make_picture(2)], ["<image>red red <image> red"])
+    options = {"max_new_tokens": 12, "do_sample": False}
+    guessed = model.generate(**batch, **options, prompt_lookup_num_tokens=3, max_matching_ngram_size=1)
+    assert torch.equal(guessed, model.generate(**batch, **options))
