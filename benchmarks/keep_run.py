@@ -18,6 +18,7 @@ def main(folder, name=None):
     figures = json.loads((folder / "run.json").read_text())
     name = name or figures["recipe"]
     figures["source"] = Path(figures["source"]).name
+    RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps(figures, indent=2) + "\n")
     shutil.copy(folder / "loss.png", RESULTS / f"{name}-loss.png")
     if name == "demo":

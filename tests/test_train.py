@@ -161,7 +161,7 @@ def test_same_command_again_finds_it_finished_and_another_recipe_is_refused(trai
         (["model.preset=moda-maxi"], "no preset 'moda-maxi'"),
         (["model={vision: ./nowhere, text: ./nowhere}", "warmup={}"], "./nowhere"),
         (["evaluation.split=tset"], "evaluation.split is 'tset'"),
-        (["max_steps=ten"], "can't be used"),
+        (["max_steps=ten"], "max_steps is 'ten', where a number"),
     ],
 )
 def test_bad_input_ends_in_one_sentence(trained, tmp_path, overrides, sentence):

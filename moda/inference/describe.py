@@ -26,13 +26,15 @@ def load_model(repository):
     """
     try:
         config, _ = PretrainedConfig.get_config_dict(repository)
-    except OSError as error:
+    except OSError:
+        config = {}
+    if not config.get("model_type"):
         raise ValueError(
             f"{repository} is neither a folder with a model nor a model that the Hub gives out; train one with train.py, "
             "or check the name and the network."
-        ) from error
-    if config.get("model_type") != "moda":
-        raise ValueError(f"{repository} holds a model of type {config.get('model_type')!r}, not 'moda'.")
+        )
+    if config["model_type"] != "moda":
+        raise ValueError(f"{repository} holds a model of type {config['model_type']!r}, not 'moda'.")
     model = AutoModelForImageTextToText.from_pretrained(repository, trust_remote_code=True, dtype=torch.float32)
     return model.eval(), AutoProcessor.from_pretrained(repository, trust_remote_code=True)
 

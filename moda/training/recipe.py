@@ -172,6 +172,10 @@ def training_arguments(output_dir, settings):
             "label_smoothing_factor shifts no labels for models outside of transformers, so it would teach copying; "
             "leave it out."
         )
+    for setting in dataclasses.fields(TrainingArguments):
+        value = settings.get(setting.name)
+        if isinstance(setting.default, (int, float)) and isinstance(value, str):
+            raise ValueError(f"The trainer's {setting.name} is {value!r}, where a number or true or false belongs.")
     try:
         return TrainingArguments(output_dir=str(output_dir), **{**TRAINER_DEFAULTS, **settings})
     except (TypeError, ValueError) as error:

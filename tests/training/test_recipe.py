@@ -78,7 +78,7 @@ def test_the_guides_recipe_is_the_guides():
 def test_settings_that_the_trainer_gets_wrong_are_refused():
     for settings, sentence in (
         ({"label_smoothing_factor": 0.1}, "shifts no labels"),
-        ({"max_steps": "ten"}, "can't be used"),
+        ({"max_steps": "ten"}, "max_steps is 'ten', where a number"),
     ):
         with pytest.raises(ValueError, match=sentence):
             training_arguments("runs/test", settings)
