@@ -85,9 +85,7 @@ def _open(source):
         if (path / "styles.csv").is_file():
             return {"all": _kaggle(path)}
         if shards := sorted(path.glob("*.parquet")):
-            names = {
-                name: [str(p) for p in shards if p.name.startswith(name)] for name in ("train", "validation", "test")
-            }
+            names = {name: [str(p) for p in shards if p.name.startswith(name)] for name in ("train", "val", "test")}
             files = {name: found for name, found in names.items() if found} or {"all": [str(p) for p in shards]}
             return dict(load_dataset("parquet", data_files=files))
         if any((path / name).is_file() for name in METADATA_FILES):

@@ -103,7 +103,9 @@ def _fingerprint(rows, image_processor):
     key = hashlib.sha256(image_processor.to_json_string().encode())
     for batch in rows.select_columns("image").with_format("arrow").iter(1000):
         for image in batch["image"].to_pylist():
-            if image["bytes"] is not None:
+            if image is None:
+                key.update(b"none")
+            elif image["bytes"] is not None:
                 key.update(image["bytes"])
             else:
                 file = os.stat(image["path"]) if os.path.exists(image["path"]) else None

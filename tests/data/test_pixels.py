@@ -10,7 +10,7 @@ from moda.data.pixels import PixelDataset
 
 def rows(pictures):
     table = {
-        "image": [{"bytes": picture, "path": None} for picture in pictures],
+        "image": [None if picture is None else {"bytes": picture, "path": None} for picture in pictures],
         "description": list("abcdefgh")[: len(pictures)],
     }
     return Dataset.from_dict(table).cast_column("image", Image(decode=False))
@@ -42,9 +42,9 @@ def test_second_time_reads_the_cache_and_other_pixels_do_not(tmp_path, image_pro
 def test_unreadable_pictures_are_left_out_and_named(tmp_path, image_processor):
     broken = make_png(1)[:200]
     for _ in range(2):  # as built, and as read from the cache
-        data = PixelDataset(rows([make_png(0), broken, b"", make_png(3)]), image_processor, cache=tmp_path)
+        data = PixelDataset(rows([make_png(0), broken, b"", make_png(3), None]), image_processor, cache=tmp_path)
         assert len(data) == 2 and [data[index]["description"] for index in range(2)] == ["a", "d"]
-        assert [index for index, _ in data.unreadable] == [1, 2]
+        assert [index for index, _ in data.unreadable] == [1, 2, 4]
         assert "row 1" in data.unreadable[0][1]
     with pytest.raises(ValueError, match="None of 2 pictures can be read"):
         PixelDataset(rows([broken, b""]), image_processor, cache=tmp_path)

@@ -1,0 +1,1 @@
+"""Templates of what is shown on the Hub."""
