@@ -145,8 +145,8 @@ def run(recipe):
         "seed": settings.seed,
     }
     figures.update(evaluate(model.eval(), processor, held_out_data, held_out, catalogue, recipe, output))
-    (output / "run.json").write_text(json.dumps(figures, indent=2) + "\n")
     write_card(output, model.config, count_parts(model), figures, f"MODA, {recipe.name}")
+    (output / "run.json").write_text(json.dumps(figures, indent=2) + "\n")  # last: it says that all is done
     for name, score in figures["scores"].items():
         print(f"{name:<12} {100 * score['accuracy']:5.1f} %  ({score['right']:,} of {score['rows']:,})")
     print(
