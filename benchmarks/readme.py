@@ -57,7 +57,8 @@ def scores_table():
         "",
         f"`moda-mini` from random weights, one seed, on {demo['machine']}, shared with others. A row is right when the "
         "greedy sentence states its value and no other; no held-out row was trained on. Training includes the encoder's "
-        f"warm-up. Commands: {'; '.join(commands)}.",
+        "warm-up. In the drawings gender and usage are told by conventions (swing tag, backdrop), so those two columns say "
+        f"nothing about photographs. Commands: {'; '.join(commands)}.",
     ]
 
 

@@ -172,6 +172,8 @@ def training_arguments(output_dir, settings):
             "label_smoothing_factor shifts no labels for models outside of transformers, so it would teach copying; "
             "leave it out."
         )
+    # YAML reads no as false.
+    settings = {key: "no" if key.endswith("_strategy") and value is False else value for key, value in settings.items()}
     for setting in dataclasses.fields(TrainingArguments):
         value = settings.get(setting.name)
         if isinstance(setting.default, (int, float)) and isinstance(value, str):

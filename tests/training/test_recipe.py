@@ -75,6 +75,11 @@ def test_the_guides_recipe_is_the_guides():
     assert recipe.train == ["connector", "language"] and not recipe.warmup
 
 
+def test_no_is_a_strategy_and_not_false():
+    recipe = load_recipe(DEMO, ["save_strategy=no"])
+    assert training_arguments("runs/test", recipe.trainer).save_strategy.value == "no"
+
+
 def test_settings_that_the_trainer_gets_wrong_are_refused():
     for settings, sentence in (
         ({"label_smoothing_factor": 0.1}, "shifts no labels"),
