@@ -25,11 +25,10 @@ test: .venv/ready
 test-4.57: .venv/ready .venv-4.57/ready
 	MODA_OTHER_PYTHON=$(CURDIR)/$(BIN)/python .venv-4.57/bin/python -m pytest tests/test_*.py
 
-.venv-4.57/ready: pyproject.toml constraints.txt
+.venv-4.57/ready: pyproject.toml constraints-4.57.txt
 	$(PYTHON) -m venv .venv-4.57
-	.venv-4.57/bin/python -m pip install -q "torch==$$(sed -n 's/^torch==//p' constraints.txt)"
-	grep -vE '^(transformers|huggingface_hub|tokenizers|trl|peft)==' constraints.txt > .venv-4.57/constraints.txt
-	.venv-4.57/bin/python -m pip install -q -c .venv-4.57/constraints.txt "transformers==4.57.6" -e . pytest
+	.venv-4.57/bin/python -m pip install -q "torch==$$(sed -n 's/^torch==//p' constraints-4.57.txt)"
+	.venv-4.57/bin/python -m pip install -q -c constraints-4.57.txt -e . pytest
 	touch $@
 
 bench: .venv/ready
