@@ -24,8 +24,11 @@ def load_model(repository):
     Raises:
         `ValueError`: If it is not a MODA, naming what it is.
     """
+    folder = Path(repository)
     try:
-        config, _ = PretrainedConfig.get_config_dict(repository)
+        # A name below a folder that is here means a folder, and is not worth the minute that asking the Hub may take.
+        local = not folder.exists() and folder.parent != Path(".") and folder.parent.is_dir()
+        config = {} if local else PretrainedConfig.get_config_dict(repository)[0]
     except OSError:
         config = {}
     if not config.get("model_type"):
