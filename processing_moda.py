@@ -155,29 +155,10 @@ class ModaProcessor(ProcessorMixin):
             elif name not in NOT_FOR_US:
                 raise TypeError(f"ModaProcessor takes no argument {name!r}; its docstring lists those it takes.")
         texts, suffixes = _as_list(text), _as_list(suffix)
-        data = {}
-        if images is not None:
-            rows = _as_rows(images)
-            flat = [load_picture(image) for row in rows for image in row]
-            if flat:
-                data.update(
-                    pixel_values=self.image_processor(flat, return_tensors="pt", **image_options)["pixel_values"]
-                )
-            counts = [len(row) for row in rows]
-            nested = isinstance(images, (list, tuple)) and any(isinstance(row, (list, tuple)) for row in images)
-        else:
-            for name, values in (("pixel_values", pixel_values), ("image_features", image_features)):
-                if values is not None:
-                    data[name] = values
-            counts, nested = [1] * sum(len(values) for values in data.values()), False
-        if image_features is not None and image_features.shape[1] != self.image_seq_length:
-            raise ValueError(
-                f"image_features have {image_features.shape[1]} positions a picture, and this processor's "
-                f"image_seq_length is {self.image_seq_length}; they come from another model."
-            )
+        data, counts, by_row = self._read_pictures(images, pixel_values, image_features, image_options)
         if texts is None:
             texts = [self.default_prompt] * (len(counts) or len(suffixes or [None]))
-        counts = self._count_images(texts, counts, nested)
+        counts = self._count_images(texts, counts, by_row)
         if suffixes is not None and len(suffixes) != len(texts):
             raise ValueError(f"There are {len(texts)} rows and {len(suffixes)} suffixes; give one for each.")
 
@@ -201,10 +182,29 @@ class ModaProcessor(ProcessorMixin):
             data["labels"] = [_pad(row, width, IGNORED, side) for row in labels]
         return BatchFeature(data, tensor_type=return_tensors)
 
-    def _count_images(self, texts, counts, nested):
+    def _read_pictures(self, images, pixel_values, image_features, image_options):
+        """Returns what the model gets of the pictures, how many each row has, and whether the caller said so by row."""
+        if images is not None:
+            rows = _as_rows(images)
+            flat = [load_picture(image) for row in rows for image in row]
+            data = {}
+            if flat:
+                data["pixel_values"] = self.image_processor(flat, return_tensors="pt", **image_options)["pixel_values"]
+            by_row = isinstance(images, (list, tuple)) and any(isinstance(row, (list, tuple)) for row in images)
+            return data, [len(row) for row in rows], by_row
+        if image_features is not None and image_features.shape[1] != self.image_seq_length:
+            raise ValueError(
+                f"image_features have {image_features.shape[1]} positions a picture, and this processor's "
+                f"image_seq_length is {self.image_seq_length}; they come from another model."
+            )
+        ready = {"pixel_values": pixel_values, "image_features": image_features}
+        data = {name: values for name, values in ready.items() if values is not None}
+        return data, [1] * sum(len(values) for values in data.values()), False
+
+    def _count_images(self, texts, counts, by_row):
         """Deals the pictures out to the texts: how many each row has."""
         named = [text.count(IMAGE_TOKEN) for text in texts]
-        if not nested and (len(texts) == 1 or (any(named) and sum(named) == sum(counts))):
+        if not by_row and (len(texts) == 1 or (any(named) and sum(named) == sum(counts))):
             counts = [sum(counts)] if len(texts) == 1 else named  # a flat list: in the order of the texts
         elif not counts:
             counts = [0] * len(texts)
@@ -343,10 +343,8 @@ class ModaDataCollator:
             ids[row, places] = words[torch.randint(len(words), (len(places),), generator=generator)]
 
 
-def _as_list(values):
-    return (
-        values if values is None or isinstance(values, list) else [values] if isinstance(values, str) else list(values)
-    )
+def _as_list(texts):
+    return [texts] if isinstance(texts, str) else texts if texts is None else list(texts)
 
 
 def _as_rows(images):  # -> a list of lists of pictures
