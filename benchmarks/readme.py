@@ -25,6 +25,10 @@ RUNS = {
         "Kaggle's Fashion Product Images, 60×80 px",
         "python train.py recipes/fashion-small.yaml data.path=…",
     ),
+    "fashion-small-seed1": (
+        "the same, another seed",
+        "python train.py recipes/fashion-small.yaml data.path=… seed=1 output_dir=runs/seed1",
+    ),
 }
 
 
@@ -55,7 +59,7 @@ def scores_table():
     return [
         *lines,
         "",
-        f"`moda-mini` from random weights, one seed, on {demo['machine']}, shared with others. A row is right when the "
+        f"`moda-mini` from random weights, on {demo['machine']}, shared with others. A row is right when the "
         "greedy sentence states its value and no other; no held-out row was trained on. Training includes the encoder's "
         "warm-up. In the drawings gender and usage are told by conventions (swing tag, backdrop), so those two columns say "
         f"nothing about photographs. Commands: {'; '.join(commands)}.",
