@@ -27,12 +27,15 @@ Two pictures (a, b) between pieces of text (x, y), where `image_lookahead` diffe
     y1    1 1 1 1 1 1 1             1 1 1 1 1 1 1
 ```
 
+Several examples packed into one row follow the rule each for itself: no cell joins two of them.
+
 Sources: "Improved Alignment of Modalities in Large Vision Language Models", Fig. 2 (`full`: stage 0;
 `image_bidirectional`: stages 1-3), Fig. 6(a) (`image_lookahead`), Fig. 6(b) (`image_bidirectional` with several
 pictures); PaliGemma and GIT (`prefix_lm`).
 """
 
 import torch
+from torch.nn.functional import pad
 
 
 IMAGE_ATTENTION_POLICIES = ("causal", "image_bidirectional", "image_lookahead", "prefix_lm", "full")
@@ -67,6 +70,8 @@ def may_attend(policy, q, k, image_q, image_k, prefix_q, prefix_k):
 def number_images(placeholders, image_seq_length):
     """Numbers the images of each row from 1, so that neighbours without text between them stay apart.
 
+    A packed row is counted through: its examples' pictures have different numbers, whatever stands between them.
+
     Args:
         placeholders (`torch.BoolTensor` of shape `(batch, length)`): Where the image positions are.
         image_seq_length (`int`): Positions that one image takes.
@@ -78,6 +83,39 @@ def number_images(placeholders, image_seq_length):
     return ((nth_position - 1) // image_seq_length + 1) * placeholders
 
 
+def example_starts(position_ids, attention_mask=None):
+    """Finds the first token of each example: a row holds several (is packed) where its positions start over.
+
+    Padding has no say: it starts no example, whatever its positions are, and splits none that it stands in.
+
+    Args:
+        position_ids (`torch.LongTensor` of shape `(batch, length)`): Positions.
+        attention_mask (`torch.Tensor` of shape `(batch, length)`, *optional*): 1 on tokens, 0 on padding.
+
+    Returns:
+        `torch.BoolTensor` of shape `(batch, length)`.
+    """
+    real = torch.ones_like(position_ids, dtype=torch.bool) if attention_mask is None else attention_mask.bool()
+    index = torch.arange(real.shape[1], device=real.device)
+    latest = torch.where(real, index, -1).cummax(-1).values
+    before = pad(latest[:, :-1], (1, 0), value=-1)  # place of the token before, -1 where there is none
+    return real & ((before < 0) | (position_ids <= position_ids.gather(1, before.clamp(min=0))))
+
+
+def answers_by_labels(labels, starts):
+    """Derives from labels what is prompt (0) and what is answer (1): the prompt ends at the first supervised token.
+
+    Args:
+        labels (`torch.LongTensor` of shape `(batch, length)`): -100 where there is no loss, as at the starts.
+        starts (`torch.BoolTensor` of shape `(batch, length)`): See [`example_starts`].
+
+    Returns:
+        `torch.LongTensor` of shape `(batch, length)`.
+    """
+    supervised = (labels != -100).cumsum(-1)
+    return (supervised > (supervised * starts).cummax(-1).values).long()  # more of them than at the example's start
+
+
 def make_attention_mask(
     policy,
     image_ids,
@@ -87,6 +125,7 @@ def make_attention_mask(
     key_length=None,
     implementation="sdpa",
     dtype=torch.float32,
+    examples=None,
 ):
     """Builds the mask of a chunk of queries over all keys, in the form that the attention implementation reads.
 
@@ -104,6 +143,8 @@ def make_attention_mask(
         key_length (`int`, *optional*, defaults to `past_length + queries`): Keys in all; a static cache has more.
         implementation (`str`, *optional*, defaults to `"sdpa"`): `"sdpa"`, `"eager"` or `"flex_attention"`.
         dtype (`torch.dtype`, *optional*, defaults to `torch.float32`): Type of the additive mask that `"eager"` reads.
+        examples (`torch.LongTensor` of shape `(batch, queries)`, *optional*):
+            Number of the example that a token of a packed row belongs to: none sees another. Only without a past.
 
     Returns:
         `torch.BoolTensor` of shape `(batch, 1, queries, keys)` for sdpa, the same as 0 and the type's minimum for
@@ -114,10 +155,11 @@ def make_attention_mask(
     device = image_ids.device
 
     def over_all_keys(chunk):  # (batch, queries) -> (batch, keys), text (0 or False) before and after the chunk
-        return torch.nn.functional.pad(chunk, (past_length, keys - past_length - queries))
+        return pad(chunk, (past_length, keys - past_length - queries))
 
     images = over_all_keys(image_ids)
     prefix = over_all_keys(torch.ones_like(image_ids, dtype=torch.bool) if prefix is None else prefix | (image_ids > 0))
+    examples = over_all_keys(torch.zeros_like(image_ids) if examples is None else examples)
     real = torch.ones(batch, keys, dtype=torch.bool, device=device)
     if attention_mask is not None:
         known = min(keys, attention_mask.shape[1])
@@ -125,28 +167,82 @@ def make_attention_mask(
     # Slots of a static cache behind the chunk hold nothing yet.
     real[:, past_length + queries :] = False
 
+    def cell(b, h, q, k):
+        q = q + past_length
+        allowed = may_attend(policy, q, k, images[b, q], images[b, k], prefix[b, q], prefix[b, k])
+        return (allowed & real[b, k] & (examples[b, q] == examples[b, k])) | (q == k)
+
     if implementation == "flex_attention":
         from torch.nn.attention.flex_attention import create_block_mask
 
-        def cell(b, h, q, k):
-            q = q + past_length
-            allowed = may_attend(policy, q, k, images[b, q], images[b, k], prefix[b, q], prefix[b, k])
-            return (allowed & real[b, k]) | (q == k)
-
         return create_block_mask(cell, batch, None, queries, keys, device=str(device))
 
-    q = torch.arange(past_length, past_length + queries, device=device)
-    k = torch.arange(keys, device=device)
-    allowed = may_attend(
-        policy,
-        q[:, None],
-        k,
-        images[:, q, None],
-        images[:, None, :],
-        prefix[:, q, None],
-        prefix[:, None, :],
-    )
-    mask = ((allowed & real[:, None, :]) | (q[:, None] == k))[:, None]
+    b, q, k = (torch.arange(size, device=device) for size in (batch, queries, keys))
+    mask = cell(b[:, None, None], None, q[:, None], k)[:, None]
     if implementation != "eager":
         return mask
     return torch.zeros(mask.shape, dtype=dtype, device=device).masked_fill(~mask, torch.finfo(dtype).min)
+
+
+def policy_mask(
+    config, placeholders, attention_mask, token_type_ids, position_ids, past_key_values, past_length, dtype
+):
+    """The mask of a config's policy for what [`ModaModel.forward`] was given.
+
+    Args:
+        config ([`ModaConfig`]): Names the policy and the attention implementation.
+        placeholders (`torch.BoolTensor` of shape `(batch, queries)`): Where the image positions are.
+        attention_mask, token_type_ids, past_key_values: See [`ModaForConditionalGeneration.forward`].
+        position_ids (`torch.LongTensor`, *optional*): As the caller gave them; where they start over, an example does.
+        past_length (`int`): Keys in the cache.
+        dtype (`torch.dtype`): See [`make_attention_mask`].
+
+    Returns:
+        What [`make_attention_mask`] returns; the 2-D mask as it came where that is plainly causal.
+
+    Raises:
+        `ValueError`: For flash attention under another policy than `causal`, or over several packed rows.
+    """
+    refuse_flash_attention(config)
+    policy, implementation = config.image_attention, config._attn_implementation
+    batch, queries = placeholders.shape
+    if attention_mask is not None and getattr(attention_mask, "ndim", None) != 2:  # the caller's own
+        return attention_mask
+    examples = None
+    if position_ids is not None and past_length == 0:
+        examples = example_starts(position_ids.expand(batch, -1), attention_mask).cumsum(-1)
+        # One example a row is the rule, and costs nothing; a graph can't look at the data, so it takes the mask.
+        if not torch.compiler.is_compiling() and int(examples.max()) <= 1:
+            examples = None
+    if examples is not None and "flash" in (implementation or ""):
+        if batch > 1:
+            raise ValueError(
+                f"{implementation} keeps the examples of one packed row apart, and this batch has {batch} rows; join "
+                'them into one, or load with attn_implementation="sdpa".'
+            )
+        return None  # transformers reads the examples off the positions
+    one_position = policy == "image_bidirectional" and config.image_seq_length == 1
+    if examples is None and (policy == "causal" or one_position):
+        return attention_mask
+    prefix = None
+    if token_type_ids is not None:
+        prefix = token_type_ids[:, -queries:] == 0
+    elif past_length > 0:  # a later turn follows an answer, so it is not part of the prefix
+        prefix = torch.zeros_like(placeholders)
+    key_length = None
+    if past_key_values is not None and past_key_values.is_compileable:  # static: room for keys yet to come
+        key_length = past_key_values.layers[0].max_cache_len
+    images = number_images(placeholders, config.image_seq_length)
+    return make_attention_mask(
+        policy, images, attention_mask, prefix, past_length, key_length, implementation, dtype, examples
+    )
+
+
+def refuse_flash_attention(config):
+    """Refuses flash attention where its only mask, the causal one, is not the config's."""
+    implementation = config._attn_implementation or ""
+    if "flash" in implementation and config.image_attention != "causal":
+        raise ValueError(
+            f"{implementation} knows no mask but the causal one, and image_attention is {config.image_attention!r}; "
+            'load with attn_implementation="sdpa" (or set image_attention="causal" and train under it).'
+        )

@@ -23,13 +23,13 @@ try:  # as remote code
     from .configuration_moda import ModaConfig
     from .connectors_moda import CONNECTORS, build_connector
     from .generation_moda import ModaGenerationMixin
-    from .masks_moda import make_attention_mask, number_images
+    from .masks_moda import answers_by_labels, example_starts, policy_mask, refuse_flash_attention
     from .vision_moda import build_vision_tower, encode_images, load_vision_tower
 except ImportError:  # from the repository root, or installed
     from configuration_moda import ModaConfig
     from connectors_moda import CONNECTORS, build_connector
     from generation_moda import ModaGenerationMixin
-    from masks_moda import make_attention_mask, number_images
+    from masks_moda import answers_by_labels, example_starts, policy_mask, refuse_flash_attention
     from vision_moda import build_vision_tower, encode_images, load_vision_tower
 
 if TYPE_CHECKING:  # names the files, so that every save_pretrained, and every load on transformers 4, copies them along
@@ -86,16 +86,6 @@ class ModaPreTrainedModel(PreTrainedModel):
                 if not any(parameter.requires_grad for parameter in part.parameters()):
                     part.eval()
         return self
-
-
-def refuse_flash_attention(config):
-    """Refuses flash attention where its only mask, the causal one, is not the config's."""
-    implementation = config._attn_implementation or ""
-    if "flash" in implementation and config.image_attention != "causal":
-        raise ValueError(
-            f"{implementation} knows no mask but the causal one, and image_attention is {config.image_attention!r}; "
-            'load with attn_implementation="sdpa" (or set image_attention="causal" and train under it).'
-        )
 
 
 def refuse_unusual_head(language_model):
@@ -236,13 +226,10 @@ class ModaModel(ModaPreTrainedModel):
             inputs_embeds = inputs_embeds.masked_scatter(placeholders[..., None], image_embeds)
 
         past_length = 0 if past_key_values is None else past_key_values.get_seq_length()
-        if position_ids is None:  # here, since some language models would count them from the mask of the policy
-            if attention_mask is not None and getattr(attention_mask, "ndim", None) == 2:
-                position_ids = (attention_mask.long().cumsum(-1) - 1).clamp(min=0)[:, -queries:]
-            else:
-                position_ids = (torch.arange(queries, device=inputs_embeds.device) + past_length)[None]
+        mask = attention_mask
         if placeholders is not None:
-            attention_mask = self._policy_mask(
+            mask = policy_mask(
+                self.config,
                 placeholders,
                 attention_mask,
                 token_type_ids,
@@ -251,9 +238,14 @@ class ModaModel(ModaPreTrainedModel):
                 int(past_length),
                 inputs_embeds.dtype,
             )
+        if position_ids is None:  # here, since some language models would count them from the mask of the policy
+            if attention_mask is not None and getattr(attention_mask, "ndim", None) == 2:
+                position_ids = (attention_mask.long().cumsum(-1) - 1).clamp(min=0)[:, -queries:]
+            else:
+                position_ids = (torch.arange(queries, device=inputs_embeds.device) + past_length)[None]
         outputs = self.language_model(
             inputs_embeds=inputs_embeds,
-            attention_mask=attention_mask,
+            attention_mask=mask,
             position_ids=position_ids,
             past_key_values=past_key_values,
             return_dict=True,
@@ -265,41 +257,6 @@ class ModaModel(ModaPreTrainedModel):
             hidden_states=outputs.get("hidden_states"),
             attentions=outputs.get("attentions"),
             image_hidden_states=image_embeds,
-        )
-
-    def _policy_mask(
-        self, placeholders, attention_mask, token_type_ids, position_ids, past_key_values, past_length, dtype
-    ):
-        """The mask of the config's policy; where that is plainly causal, the 2-D mask as it came."""
-        policy = self.config.image_attention
-        refuse_flash_attention(self.config)
-        one_position = policy == "image_bidirectional" and self.config.image_seq_length == 1
-        already_built = attention_mask is not None and getattr(attention_mask, "ndim", None) != 2
-        if policy == "causal" or one_position or already_built:
-            return attention_mask
-        if attention_mask is None and past_length == 0 and bool((position_ids.diff() <= 0).any()):
-            raise ValueError(
-                "position_ids start over within a row, as for packed examples, which would see each other under "
-                f"image_attention={policy!r}; give each example its own row."
-            )
-        queries = placeholders.shape[1]
-        prefix = None
-        if token_type_ids is not None:
-            prefix = token_type_ids[:, -queries:] == 0
-        elif past_length > 0:  # a later turn follows an answer, so it is not part of the prefix
-            prefix = torch.zeros_like(placeholders)
-        key_length = None
-        if past_key_values is not None and past_key_values.is_compileable:  # static: room for keys yet to come
-            key_length = past_key_values.layers[0].max_cache_len
-        return make_attention_mask(
-            policy,
-            number_images(placeholders, self.config.image_seq_length),
-            attention_mask,
-            prefix,
-            past_length,
-            key_length,
-            self.config._attn_implementation,
-            dtype,
         )
 
 
@@ -403,7 +360,7 @@ class ModaForConditionalGeneration(ModaPreTrainedModel, ModaGenerationMixin):
         inputs_embeds: Optional[torch.FloatTensor] = None,
         labels: Optional[torch.LongTensor] = None,
         use_cache: Optional[bool] = None,
-        logits_to_keep: Union[int, torch.Tensor] = 0,
+        logits_to_keep: Union[int, str, torch.Tensor] = 0,
         return_dict: Optional[bool] = None,
         **kwargs,
     ) -> ModaCausalLMOutputWithPast:
@@ -421,30 +378,47 @@ class ModaForConditionalGeneration(ModaPreTrainedModel, ModaGenerationMixin):
                 0 on the prompt, 1 on the answer; read by the `prefix_lm` policy alone. Defaults to what `labels` say:
                 the prompt ends at the first supervised token. Without either, everything is prompt.
             position_ids (`torch.LongTensor` of shape `(batch, length)`, *optional*):
-                Defaults to counting the tokens that are not padding.
+                Defaults to counting the tokens that are not padding. Where they start over within a row, as for
+                several examples packed into it, another example begins, and none sees or predicts another.
             past_key_values (`Cache`, *optional*): Keys and values of earlier tokens.
             inputs_embeds (`torch.FloatTensor` of shape `(batch, length, hidden_size)`, *optional*): Instead of ids.
             labels (`torch.LongTensor` of shape `(batch, length)`, *optional*):
-                Ids to predict, unshifted, -100 where there is no loss.
+                Ids to predict, unshifted, -100 where there is no loss. An example's first token is never predicted.
             use_cache (`bool`, *optional*): Defaults to the config's, and to `False` when `labels` are given.
-            logits_to_keep (`int` or `torch.Tensor`, *optional*, defaults to 0):
-                Number of last positions, or the positions themselves, that get logits; 0 for all.
+            logits_to_keep (`int`, `torch.Tensor` or `"labels"`, *optional*, defaults to 0):
+                Number of last positions, or the positions themselves, that get logits; 0 for all. `"labels"`: those
+                that predict a label, and the logits have the shape `(supervised tokens, vocabulary)`, row by row.
 
         Returns:
             [`ModaCausalLMOutputWithPast`]
 
         Raises:
-            `ValueError`: If the numbers of pictures and of `<image>` tokens disagree, naming both.
+            `ValueError`: If the numbers of pictures and of `<image>` tokens disagree, naming both; for several packed
+                rows under flash attention.
         """
+        targets = None
         if labels is not None:
             use_cache = False if use_cache is None else use_cache
+            length = labels.shape[1]
+            positions = torch.arange(length, device=labels.device)[None] if position_ids is None else position_ids
+            padding = attention_mask[:, -length:] if getattr(attention_mask, "ndim", None) == 2 else None
+            starts = example_starts(positions.expand(labels.shape), padding)
+            unlearnt = starts  # predicted from the example before, or from padding
             if input_ids is not None:  # a collator that copies the ids would teach the model to write pictures
-                labels = labels.masked_fill(input_ids == self.config.image_token_id, -100)
+                unlearnt = starts | (input_ids == self.config.image_token_id)
+            labels = labels.masked_fill(unlearnt, -100)
             if token_type_ids is None:
-                token_type_ids = ((labels != -100).cumsum(-1) > 0).long()
+                token_type_ids = answers_by_labels(labels, starts)
+            targets = nn.functional.pad(labels[:, 1:], (0, 1), value=-100)  # each token predicts the next
+        at_labels = isinstance(logits_to_keep, str)
+        if at_labels and (logits_to_keep != "labels" or labels is None):
+            given = "no labels" if labels is None else "labels"
+            raise ValueError(
+                f'logits_to_keep is {logits_to_keep!r} with {given}; pass "labels" with labels, or a number.'
+            )
         if use_cache is not None:
             kwargs["use_cache"] = use_cache
-        loss_kwargs = {"num_items_in_batch": kwargs.pop("num_items_in_batch", None)}
+        items = kwargs.pop("num_items_in_batch", None)
         outputs = self.model(
             input_ids=input_ids,
             pixel_values=pixel_values,
@@ -456,11 +430,23 @@ class ModaForConditionalGeneration(ModaPreTrainedModel, ModaGenerationMixin):
             inputs_embeds=inputs_embeds,
             **kwargs,
         )
-        keep = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
-        logits = self.lm_head(outputs.last_hidden_state[:, keep])
+        if at_labels:
+            keep = targets != -100
+            hidden, targets = outputs.last_hidden_state[keep], targets[keep]
+        else:
+            keep = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
+            hidden = outputs.last_hidden_state[:, keep]
+        logits = self.lm_head(hidden)
         loss = None
         if labels is not None:
-            loss = self.loss_function(logits, labels, vocab_size=self.config.text_config.vocab_size, **loss_kwargs)
+            items = (targets != -100).sum() if items is None else items
+            loss = self.loss_function(
+                logits,
+                labels,
+                vocab_size=self.config.text_config.vocab_size,
+                num_items_in_batch=items + (items == 0),  # where nothing is to be learnt the loss is 0, not 0 / 0
+                shift_labels=targets,
+            )
         output = ModaCausalLMOutputWithPast(
             loss=loss,
             logits=logits,

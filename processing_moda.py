@@ -1,10 +1,8 @@
-"""MODA's processor and data collator: pictures and sentences in, model inputs and labels out."""
+"""MODA's processor: pictures and sentences in, model inputs and labels out."""
 
+import itertools
 import json
 import os
-import zlib
-from dataclasses import dataclass
-from typing import Any, Optional
 
 import torch
 import transformers
@@ -13,15 +11,16 @@ from transformers.processing_utils import ProcessorMixin
 
 
 try:  # as remote code
+    from .collator_moda import IGNORED, ModaDataCollator  # noqa: F401
     from .pictures_moda import load_picture
     from .vision_moda import image_feature_shape, vision_config_of
 except ImportError:  # from the repository root, or installed
+    from collator_moda import IGNORED, ModaDataCollator  # noqa: F401
     from pictures_moda import load_picture
     from vision_moda import image_feature_shape, vision_config_of
 
 IMAGE_TOKEN = "<image>"
 DEFAULT_PROMPT = "Describe the product."
-IGNORED = -100
 # What transformers' and TRL's code passes to every processor, and means nothing here.
 NOT_FOR_US = frozenset(
     "videos audio truncation return_attention_mask return_token_type_ids return_mm_token_type_ids return_offsets_mapping "
@@ -121,17 +120,21 @@ class ModaProcessor(ProcessorMixin):
                 or one; a list of lists gives each text its own.
             text (`str` or `list[str]`, *optional*, defaults to the default prompt):
                 The prompt. Where it names no `<image>`, the pictures come first; a line break is added at its end
-                unless it ends in white space or a special token.
+                unless it ends in white space or a special token. A list in the place of a prompt holds the questions of
+                a conversation, and then `suffix` its answers. `None` in a list is the default prompt.
             suffix (`str` or `list[str]`, *optional*):
                 The description to learn. Adds `labels`: its tokens and the end-of-sequence token, -100 elsewhere.
                 Special tokens spelled out in it, `<image>` too, are read as plain text.
             pixel_values (`torch.FloatTensor` of shape `(images, channels, height, width)`, *optional*):
-                Processed pictures, instead of `images`, one a text unless the text names more.
+                Processed pictures, instead of `images`, one a text unless the text names more; or a list of such
+                tensors, one for each text.
             image_features (`torch.FloatTensor` of shape `(images, image_seq_length, features)`, *optional*):
-                What the vision encoder returned for them, instead of `images`.
+                What the vision encoder returned for them, instead of `images`; or a list, likewise.
             padding (`bool` or `"max_length"`, *optional*, defaults to `True`): To the longest row, or to `max_length`.
             padding_side (`str`, *optional*, defaults to the tokenizer's, `"left"`): `"left"` or `"right"`.
-            max_length (`int`, *optional*): Cuts the end of descriptions, never the prompt, a picture or the last token.
+            max_length (`int`, *optional*):
+                Cuts the end of descriptions, never the prompt, a picture or the last token. Turns of a conversation that
+                do not fit are dropped from its end, with the pictures that they name.
             return_tensors (`str`, *optional*, defaults to `"pt"`): `None` for lists.
             add_special_tokens (`bool`, *optional*, defaults to `True`): Whether the tokenizer's BOS is added.
 
@@ -140,7 +143,8 @@ class ModaProcessor(ProcessorMixin):
             `image_features`; `labels` of shape `(batch, length)` when there is a `suffix`.
 
         Raises:
-            `ValueError`: If pictures and `<image>` tokens, or texts and suffixes, do not match in number.
+            `ValueError`: If pictures and `<image>` tokens, or texts and suffixes, do not match in number, or nothing of a
+                row fits into `max_length`.
         """
         nested = {**kwargs.pop("common_kwargs", {}), **kwargs.pop("text_kwargs", {})}
         if nested:  # transformers' other way of giving the same arguments
@@ -154,31 +158,24 @@ class ModaProcessor(ProcessorMixin):
                 image_options = {**image_options, name: value}
             elif name not in NOT_FOR_US:
                 raise TypeError(f"ModaProcessor takes no argument {name!r}; its docstring lists those it takes.")
-        texts, suffixes = _as_list(text), _as_list(suffix)
+        texts, suffixes = _as_turns(text), _as_turns(suffix)
         data, counts, by_row = self._read_pictures(images, pixel_values, image_features, image_options)
         if texts is None:
-            texts = [self.default_prompt] * (len(counts) or len(suffixes or [None]))
+            texts = [[None]] * (len(counts) or len(suffixes or [None]))
+        texts = [[self.default_prompt if prompt is None else prompt for prompt in row] for row in texts]
         counts = self._count_images(texts, counts, by_row)
         if suffixes is not None and len(suffixes) != len(texts):
             raise ValueError(f"There are {len(texts)} rows and {len(suffixes)} suffixes; give one for each.")
-
-        prompts = [self._layout(prompt, count) for prompt, count in zip(texts, counts, strict=True)]
-        rows = [self._expand(ids) for ids in self._tokenize(prompts, add_special_tokens)]
-        labels = None
-        if suffixes is not None:
-            eos = [self.tokenizer.eos_token_id]
-            answers = [ids + eos for ids in self._tokenize(suffixes, False, split_special_tokens=True)]
-            if max_length is not None:
-                answers = [self._cut(row, answer, max_length) for row, answer in zip(rows, answers, strict=True)]
-            labels = [[IGNORED] * len(row) + answer for row, answer in zip(rows, answers, strict=True)]
-            rows = [row + answer for row, answer in zip(rows, answers, strict=True)]
+        rows, labels = self._encode(texts, suffixes, counts, add_special_tokens, max_length)
+        if max_length is not None:
+            self._drop_pictures(data, counts, rows)
         side = padding_side or self.tokenizer.padding_side
         width = None
         if padding:
             width = max_length if padding == "max_length" and max_length else max(map(len, rows))
         data["attention_mask"] = [_pad([1] * len(row), width, 0, side) for row in rows]
         data["input_ids"] = [_pad(row, width, self.tokenizer.pad_token_id, side) for row in rows]
-        if labels is not None:
+        if suffixes is not None:
             data["labels"] = [_pad(row, width, IGNORED, side) for row in labels]
         return BatchFeature(data, tensor_type=return_tensors)
 
@@ -192,18 +189,24 @@ class ModaProcessor(ProcessorMixin):
                 data["pixel_values"] = self.image_processor(flat, return_tensors="pt", **image_options)["pixel_values"]
             by_row = isinstance(images, (list, tuple)) and any(isinstance(row, (list, tuple)) for row in images)
             return data, [len(row) for row in rows], by_row
-        if image_features is not None and image_features.shape[1] != self.image_seq_length:
-            raise ValueError(
-                f"image_features have {image_features.shape[1]} positions a picture, and this processor's "
-                f"image_seq_length is {self.image_seq_length}; they come from another model."
-            )
         ready = {"pixel_values": pixel_values, "image_features": image_features}
         data = {name: values for name, values in ready.items() if values is not None}
-        return data, [1] * sum(len(values) for values in data.values()), False
+        counts, by_row = [], False
+        for name, values in data.items():
+            by_row = isinstance(values, (list, tuple))
+            counts += [len(row) for row in values] if by_row else [1] * len(values)
+            data[name] = torch.cat([row for row in values if len(row)]) if by_row else values
+        positions = self.image_seq_length if image_features is None else data["image_features"].shape[1]
+        if positions != self.image_seq_length:
+            raise ValueError(
+                f"image_features have {positions} positions a picture, and this processor's "
+                f"image_seq_length is {self.image_seq_length}; they come from another model."
+            )
+        return data, counts, by_row
 
     def _count_images(self, texts, counts, by_row):
         """Deals the pictures out to the texts: how many each row has."""
-        named = [text.count(IMAGE_TOKEN) for text in texts]
+        named = [sum(text.count(IMAGE_TOKEN) for text in row) for row in texts]
         if not by_row and (len(texts) == 1 or (any(named) and sum(named) == sum(counts))):
             counts = [sum(counts)] if len(texts) == 1 else named  # a flat list: in the order of the texts
         elif not counts:
@@ -221,34 +224,58 @@ class ModaProcessor(ProcessorMixin):
                 )
         return counts
 
-    def _layout(self, prompt, image_count):
-        if IMAGE_TOKEN not in prompt:
-            prompt = IMAGE_TOKEN * image_count + prompt
+    def _encode(self, texts, suffixes, counts, add_special_tokens, max_length):
+        """Returns ids and labels of each row: each question is followed by its answer, which alone is learnt."""
+        prompts = []
+        for row, (questions, count) in enumerate(zip(texts, counts, strict=True)):
+            answered = len(suffixes[row]) if suffixes else 0
+            if not questions or len(questions) != (answered if suffixes else 1):
+                raise ValueError(
+                    f"Row {row} has {len(questions)} question(s) and {answered} answer(s); give each question its answer."
+                )
+            pictures = "" if any(IMAGE_TOKEN in question for question in questions) else IMAGE_TOKEN * count
+            prompts.append([self._close_line(text) for text in (pictures + questions[0], *questions[1:])])
+        opening = self._tokenize([row[0] for row in prompts], add_special_tokens)
+        later = iter(self._tokenize([question for row in prompts for question in row[1:]]))
+        answers = [answer for row in suffixes or [] for answer in row]
+        answers = iter(self._tokenize(answers, split_special_tokens=True))
+
+        rows, labels = [], []
+        for first, prompt in zip(opening, prompts, strict=True):
+            turns = []
+            for question in (first, *itertools.islice(later, len(prompt) - 1)):
+                spread = (self.image_seq_length if i == self.image_token_id else 1 for i in question)
+                question = [i for i, places in zip(question, spread, strict=True) for _ in range(places)]
+                turns.append((question, next(answers) + [self.tokenizer.eos_token_id] if suffixes else []))
+            if suffixes and max_length is not None:
+                turns = _fit(turns, max_length)
+            rows.append([i for question, answer in turns for i in question + answer])
+            labels.append([i for question, answer in turns for i in [IGNORED] * len(question) + answer])
+        return rows, labels
+
+    def _drop_pictures(self, data, counts, rows):
+        """Leaves out the pictures of the turns that were left out."""
+        kept = [row.count(self.image_token_id) // self.image_seq_length for row in rows]
+        if kept != counts:
+            for name, values in data.items():
+                data[name] = torch.cat([row[:count] for row, count in zip(values.split(counts), kept, strict=True)])
+            if not any(kept):
+                data.clear()
+
+    def _close_line(self, prompt):
         complete = not prompt or prompt[-1].isspace() or prompt.endswith(tuple(self.tokenizer.all_special_tokens))
         return prompt if complete or prompt.endswith(IMAGE_TOKEN) else prompt + "\n"
 
-    def _tokenize(self, texts, add_special_tokens, **kwargs):
-        rows = self.tokenizer(list(texts), add_special_tokens=add_special_tokens, **kwargs)["input_ids"]
-        if add_special_tokens:  # a tokenizer that closes every text would end the sentence before it begins
-            eos = self.tokenizer.eos_token
-            closed = [
-                row[-1:] == [self.tokenizer.eos_token_id] and not text.endswith(eos)
-                for row, text in zip(rows, texts, strict=True)
-            ]
-            rows = [row[:-1] if is_closed else row for row, is_closed in zip(rows, closed, strict=True)]
-        return rows
-
-    def _expand(self, ids):
-        return [i for i in ids for _ in range(self.image_seq_length if i == self.image_token_id else 1)]
-
-    def _cut(self, prompt, answer, max_length):
-        room = max_length - len(prompt)
-        if room < 2:
-            raise ValueError(
-                f"Pictures and prompt take {len(prompt)} positions and max_length is {max_length}; "
-                f"raise it to at least {len(prompt) + 2}."
-            )
-        return answer if len(answer) <= room else answer[: room - 1] + answer[-1:]
+    def _tokenize(self, texts, add_special_tokens=False, **kwargs):
+        if not texts:
+            return []
+        rows = self.tokenizer(texts, add_special_tokens=add_special_tokens, **kwargs)["input_ids"]
+        if not add_special_tokens:
+            return rows
+        # A tokenizer that closes every text would end the sentence before it begins.
+        eos, eos_id = self.tokenizer.eos_token, self.tokenizer.eos_token_id
+        pairs = zip(rows, texts, strict=True)
+        return [row[:-1] if row[-1:] == [eos_id] and not text.endswith(eos) else row for row, text in pairs]
 
     @property
     def model_input_names(self):
@@ -275,76 +302,29 @@ class ModaProcessor(ProcessorMixin):
         return saved
 
 
-@dataclass
-class ModaDataCollator:
-    r"""
-    Makes batches for `transformers.Trainer` from rows of a dataset; set `remove_unused_columns=False` in its arguments.
-
-    Args:
-        processor ([`ModaProcessor`]): Reads pictures and sentences.
-        image_column (`str`, *optional*, defaults to `"image"`):
-            Column of pictures, or lists of pictures. Columns `pixel_values` (processed) or `image_features` (what the
-            frozen encoder returned), one picture a row, take its place where a row has them.
-        text_column (`str`, *optional*, defaults to `"description"`): Column of sentences to learn.
-        prompt_column (`str`, *optional*, defaults to `"prompt"`): Column of prompts; where absent, the default prompt.
-        max_length (`int`, *optional*): See [`ModaProcessor.__call__`].
-        token_noise (`float`, *optional*, defaults to 0.0):
-            Share of a description's input tokens that are replaced by random ones while its labels stay clean: stage
-            0 of the alignment paper (Algorithm 1) uses 0.2, so that under the `full` mask copying is no way out.
-            Pictures, prompt, end-of-sequence and padding are never touched.
-        seed (`int`, *optional*, defaults to 0): Of the noise, which depends on seed, epoch and row alone.
-    """
-
-    processor: Any
-    image_column: str = "image"
-    text_column: str = "description"
-    prompt_column: str = "prompt"
-    max_length: Optional[int] = None
-    token_noise: float = 0.0
-    seed: int = 0
-    epoch: int = 0
-
-    def __call__(self, examples):
-        def column(name):
-            try:
-                return [example[name] for example in examples]
-            except KeyError:
-                raise ValueError(
-                    f"A row has the columns {', '.join(sorted(examples[0])) or '(none)'}, and not {name!r}; name the "
-                    "column to the collator, and set remove_unused_columns=False in TrainingArguments, which otherwise "
-                    "drops every column that the model's forward does not name."
-                ) from None
-
-        ready = next((name for name in ("image_features", "pixel_values") if name in examples[0]), None)
-        if ready is not None:
-            pictures = {ready: torch.stack([torch.as_tensor(value) for value in column(ready)])}
-        else:
-            images = column(self.image_column)
-            pictures = {"images": [image if isinstance(image, (list, tuple)) else [image] for image in images]}
-        prompts = column(self.prompt_column) if self.prompt_column in examples[0] else None
-        batch = self.processor(
-            text=prompts, suffix=column(self.text_column), max_length=self.max_length, padding_side="right", **pictures
+def _fit(turns, max_length):
+    """Cuts the end of the last answer that fits, and drops the turns behind it."""
+    kept, room = [], max_length
+    for question, answer in turns:
+        room -= len(question)
+        if room < 2:
+            break
+        kept.append((question, answer if len(answer) <= room else answer[: room - 1] + answer[-1:]))
+        room -= len(answer)
+    if not kept:
+        prompt = len(turns[0][0])
+        raise ValueError(
+            f"Pictures and prompt take {prompt} positions and max_length is {max_length}; "
+            f"raise it to at least {prompt + 2}."
         )
-        if self.token_noise > 0:
-            self._add_noise(batch)
-        return dict(batch)
-
-    def _add_noise(self, batch):
-        ids, labels = batch["input_ids"], batch["labels"]
-        specials = {*self.processor.tokenizer.all_special_ids, self.processor.image_token_id}
-        words = torch.tensor([i for i in range(len(self.processor.tokenizer)) if i not in specials])
-        eligible = (labels != IGNORED) & (labels != self.processor.tokenizer.eos_token_id)
-        for row, answer in enumerate(eligible):
-            # Seeded by what the row says, so that neither the batch nor the worker it falls into matters.
-            key = zlib.crc32(ids[row][answer].numpy().tobytes(), zlib.crc32(f"{self.seed} {self.epoch}".encode()))
-            generator = torch.Generator().manual_seed(key)
-            places = answer.nonzero()[:, 0]
-            places = places[torch.rand(len(places), generator=generator) < self.token_noise]
-            ids[row, places] = words[torch.randint(len(words), (len(places),), generator=generator)]
+    return kept
 
 
-def _as_list(texts):
-    return [texts] if isinstance(texts, str) else texts if texts is None else list(texts)
+def _as_turns(texts):  # -> a list of rows, each a list of questions, or of answers
+    if texts is None:
+        return None
+    rows = [texts] if isinstance(texts, str) else texts
+    return [list(row) if isinstance(row, (list, tuple)) else [row] for row in rows]
 
 
 def _as_rows(images):  # -> a list of lists of pictures

@@ -236,3 +236,49 @@ def inputs_of(processor, rows=range(4), **kwargs):
 
 def largest(a, b):
     return (a.float() - b.float()).abs().max().item()
+
+
+# moda-mini, smaller yet.
+TINY = {
+    "preset": "moda-mini",
+    "vision_config": {"image_size": [32, 32], "embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1]},
+    "text_config": {
+        "hidden_size": 64,
+        "intermediate_size": 64,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 2,
+    },
+}
+
+
+@pytest.fixture(scope="session")
+def squares(tmp_path_factory):
+    """Plain red, green and blue squares: three products that anything can learn."""
+    import io
+
+    from datasets import Dataset, Image
+    from PIL import Image as Picture
+
+    table = {"image": [], "articleType": [], "baseColour": [], "gender": [], "usage": [], "split": []}
+    for index in range(96):
+        colour, kind = ("Red", "Green", "Blue")[index % 3], ("Shirts", "Socks")[index // 3 % 2]
+        buffer = io.BytesIO()
+        # Shirts fill the picture, socks only its lower half.
+        picture = Picture.new("RGB", (32, 32), "white")
+        picture.paste(colour.lower(), (0, 0 if kind == "Shirts" else 16, 32, 32))
+        picture.save(buffer, "PNG")
+        row = (
+            {"bytes": buffer.getvalue(), "path": None},
+            kind,
+            colour,
+            "Men",
+            "Casual",
+            "validation" if index < 12 else "train",
+        )
+        for name, value in zip(table, row):
+            table[name].append(value)
+    table["image"][50] = {"bytes": make_png()[:200], "path": None}  # a corrupt one in the middle
+    file = tmp_path_factory.mktemp("squares") / "products.parquet"
+    Dataset.from_dict(table).cast_column("image", Image()).to_parquet(file)
+    return file

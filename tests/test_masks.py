@@ -6,7 +6,13 @@ import pytest
 import torch
 
 import masks_moda
-from masks_moda import IMAGE_ATTENTION_POLICIES, make_attention_mask, number_images
+from masks_moda import (
+    IMAGE_ATTENTION_POLICIES,
+    answers_by_labels,
+    example_starts,
+    make_attention_mask,
+    number_images,
+)
 
 
 # Rows of image numbers (0 is text): one picture, none, neighbours, different lengths, text before and between.
@@ -176,6 +182,47 @@ def test_default_prefix_is_everything_and_images_are_prefix_by_themselves():
     assert mask_of("prefix_lm", [1, 1, 0, 0]).all()
     nothing_is_prompt = mask_of("prefix_lm", [1, 1, 0, 0], [False] * 4)
     assert torch.equal(nothing_is_prompt, mask_of("image_bidirectional", [1, 1, 0, 0]))
+
+
+@pytest.mark.parametrize("policy", IMAGE_ATTENTION_POLICIES)
+@pytest.mark.parametrize("implementation", ["sdpa", "eager", "flex_attention"])
+def test_packed_examples_have_their_own_masks_and_no_cell_between_them(policy, implementation):
+    """A row of two examples, whose pictures touch, and padding."""
+    first, second = [1, 1, 0, 0, 2, 2], [3, 3, 0, 4, 4]
+    images = torch.tensor([[*first, *second, 0, 0]])
+    examples = torch.tensor([[1] * 6 + [2] * 5 + [2] * 2])
+    real = [1] * 11 + [0] * 2
+    prompt = torch.tensor([[True] * 6 + [True, True, True, False, False] + [False] * 2])
+    mask = make_attention_mask(
+        policy, images, torch.tensor([real]), prompt, examples=examples, implementation=implementation
+    )
+    if implementation == "flex_attention":
+        q, k = torch.meshgrid(torch.arange(13), torch.arange(13), indexing="ij")
+        mask = mask.mask_mod(torch.zeros_like(q), torch.zeros_like(q), q, k)[None, None]
+    elif implementation == "eager":
+        mask = mask == 0
+    expected = torch.zeros(13, 13, dtype=torch.bool)
+    expected[:6, :6] = by_hand(policy, first, [1] * 6, [1] * 6)
+    expected[6:, 6:] = by_hand(policy, [*second, 0, 0], real[6:], prompt[0, 6:].tolist())
+    assert torch.equal(mask[0, 0], expected)
+
+
+def test_examples_start_where_positions_start_over():
+    positions = [[0, 1, 2, 0, 1, 0, 0], [0, 1, 2, 3, 4, 5, 6], [1, 1, 0, 1, 2, 0, 1], [0, 1, 1, 1, 2, 3, 4]]
+    real = [[1, 1, 1, 1, 1, 1, 0], [1, 1, 1, 1, 1, 1, 1], [0, 0, 1, 1, 1, 1, 1], [1, 1, 0, 0, 1, 1, 1]]
+    starts = [[1, 0, 0, 1, 0, 1, 0], [1, 0, 0, 0, 0, 0, 0], [0, 0, 1, 0, 0, 1, 0], [1, 0, 0, 0, 0, 0, 0]]
+    got = example_starts(torch.tensor(positions), torch.tensor(real))
+    assert torch.equal(got, torch.tensor(starts).bool())
+    # Without a mask padding can't be told from text, so that each of it is an example of its own.
+    assert example_starts(torch.tensor([[0, 0, 0, 1, 2]])).tolist() == [[True, True, True, False, False]]
+
+
+def test_answers_begin_anew_in_each_example():
+    x = -100
+    labels = torch.tensor([[x, x, 7, 8, x, x, 7, x, 8], [x, x, x, 7, 7, x, x, x, x]])
+    starts = torch.tensor([[1, 0, 0, 0, 1, 0, 0, 0, 0], [1, 0, 0, 0, 0, 1, 0, 0, 0]]).bool()
+    expected = [[0, 0, 1, 1, 0, 0, 1, 1, 1], [0, 0, 0, 1, 1, 0, 0, 0, 0]]
+    assert answers_by_labels(labels, starts).tolist() == expected
 
 
 def test_unknown_policy_names_the_known_ones():

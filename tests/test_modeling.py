@@ -442,13 +442,3 @@ def test_other_language_models(name, tmp_path, processor):
     causal.config.image_attention = "causal"
     with torch.no_grad():
         assert largest(causal(**batch).logits, together) > 1e-3  # the policy reaches this architecture
-
-
-def test_packed_rows_are_refused_rather_than_mixed():
-    model = make_model()
-    image = [model.config.image_token_id] * 4
-    ids = torch.tensor([[*image, 5, 6, *image, 7, 8]])
-    positions = torch.tensor([[0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5]])
-    with pytest.raises(ValueError, match="position_ids start over within a row"):
-        model(input_ids=ids, position_ids=positions, pixel_values=torch.zeros(2, 3, 32, 32))
-    assert model(input_ids=ids, pixel_values=torch.zeros(2, 3, 32, 32)).logits.shape[1] == 12

@@ -1,12 +1,13 @@
 """Pictures and sentences in, model inputs and labels out: what comes out is compared value by value."""
 
 import json
+import shutil
 
 import pytest
 import torch
-from conftest import SENTENCES, make_picture, make_processor, make_tokenizer
+from conftest import make_picture, make_processor, make_tokenizer, run_clean
 
-from processing_moda import DEFAULT_PROMPT, ModaDataCollator, ModaProcessor
+from processing_moda import DEFAULT_PROMPT, ModaProcessor
 
 
 IMAGE_ID, EOS, PAD = 300, 1, 2
@@ -269,99 +270,29 @@ def test_save_and_load_is_stable(tmp_path):
     assert config["tokenizer_class"] != "TokenizersBackend" and not isinstance(config.get("extra_special_tokens"), list)
 
 
+def test_a_saved_processor_brings_its_collator(tmp_path):
+    """Copied away, without a model, in a process that knows nothing of this checkout."""
+    make_processor().save_pretrained(tmp_path / "saved")
+    folder = shutil.copytree(tmp_path / "saved", tmp_path / "copied")
+    assert {"processing_moda.py", "collator_moda.py"} <= {path.name for path in folder.iterdir()}
+    script = """
+import sys
+from transformers import AutoProcessor
+
+processor = AutoProcessor.from_pretrained(sys.argv[1], trust_remote_code=True)
+ModaDataCollator = sys.modules[type(processor).__module__].ModaDataCollator
+assert ModaDataCollator.__module__.startswith("transformers_modules")
+rows = [{"image": [], "description": "A shirt.", "prompt": "What?"}] * 2
+print(ModaDataCollator(processor, packing=True)(rows)["position_ids"].max().item())
+"""
+    expected = len(make_processor()(text="What?", suffix="A shirt.")["input_ids"][0]) - 1
+    assert int(run_clean(script, folder, modules=tmp_path / "modules")) == expected
+
+
 def test_decoding_leaves_out_pictures_and_specials(processor):
     batch = processor([make_picture()], suffix=["A red shirt."])
     text = processor.batch_decode(batch["input_ids"], skip_special_tokens=True)
     assert text == [f"{DEFAULT_PROMPT}\nA red shirt."]
-
-
-# Collator
-
-
-def rows(count=3):
-    return [{"image": make_picture(i), "description": SENTENCES[i % len(SENTENCES)], "id": i} for i in range(count)]
-
-
-def same(a, b):
-    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
-
-
-def test_collator_columns(processor):
-    collate = ModaDataCollator(processor)
-    data = rows()
-    descriptions = [row["description"] for row in data]
-    batch = collate(data)
-    expected = processor([row["image"] for row in data], suffix=descriptions, padding_side="right")
-    assert same(batch, dict(expected))
-    own = ModaDataCollator(processor, image_column="photo", text_column="caption", prompt_column="question")
-    renamed = [{"photo": row["image"], "caption": row["description"], "question": "What?"} for row in data]
-    asked = processor([row["image"] for row in data], ["What?"] * 3, suffix=descriptions, padding_side="right")
-    assert same(own(renamed), dict(asked))
-    pixels = [
-        {"pixel_values": row, "description": text}
-        for row, text in zip(expected["pixel_values"], descriptions, strict=True)
-    ]
-    assert same(collate(pixels), batch)
-    features = torch.randn(3, 4, 32)
-    for values in (features, features.numpy(), features.tolist()):
-        ready = collate(
-            [{"image_features": row, "description": text} for row, text in zip(values, descriptions, strict=True)]
-        )
-        assert torch.allclose(ready["image_features"], features) and torch.equal(ready["labels"], batch["labels"])
-    several = [
-        {"image": [make_picture(0), make_picture(1)], "description": "Two."},
-        {"image": [], "description": "None."},
-    ]
-    batch = collate(several)
-    assert (batch["input_ids"] == IMAGE_ID).sum(-1).tolist() == [8, 0] and len(batch["pixel_values"]) == 2
-    shorter = ModaDataCollator(processor, max_length=30)(data)
-    assert shorter["input_ids"].shape[1] == 30
-
-
-def test_collator_names_a_missing_column(processor):
-    with pytest.raises(ValueError, match="columns caption, image, and not 'description'.*remove_unused_columns=False"):
-        ModaDataCollator(processor)([{"image": make_picture(), "caption": "A shirt."}])
-    with pytest.raises(ValueError, match="columns description, and not 'image'"):
-        ModaDataCollator(processor)([{"description": "A shirt."}])
-
-
-def test_token_noise(processor):
-    words = " ".join(SENTENCES)
-    features = torch.zeros(4, 32)
-    data = [
-        {"image_features": features, "description": f"{i} {words} {i * i}", "prompt": "What? " * (i % 3)}
-        for i in range(100)
-    ]
-    clean = ModaDataCollator(processor)(data)
-    noisy = ModaDataCollator(processor, token_noise=0.2)(data)
-    assert torch.equal(clean["labels"], noisy["labels"]) and torch.equal(
-        clean["attention_mask"], noisy["attention_mask"]
-    )
-    eligible = (clean["labels"] != -100) & (clean["labels"] != EOS)
-    assert eligible.sum() > 10_000
-    changed = clean["input_ids"] != noisy["input_ids"]
-    assert not changed[~eligible].any()
-    share = changed.sum().item() / eligible.sum().item()
-    assert 0.18 < share < 0.22  # a replacement may happen to be the word itself, one time in 297
-    assert not torch.isin(noisy["input_ids"][changed], torch.tensor([0, EOS, PAD, IMAGE_ID])).any()
-    assert noisy["input_ids"][changed].unique().numel() > 250  # drawn from the whole vocabulary
-
-    # The same row gets the same noise in any batch, on any worker; another epoch or seed gives another.
-    collate = ModaDataCollator(processor, token_noise=0.2)
-    width = clean["input_ids"].shape[1]
-    for batch in (data[5:7], data[10:4:-1]):
-        again = collate(batch)["input_ids"]
-        for row, example in enumerate(batch):
-            expected = noisy["input_ids"][data.index(example)]
-            length = again.shape[1]
-            assert torch.equal(again[row], expected[:length]) and (expected[length:] == PAD).all() and length <= width
-    seen = [noisy["input_ids"]]
-    for seed, epoch in ((0, 1), (1, 0), (256, 0), (0, 2), (1, 1)):
-        other = ModaDataCollator(processor, token_noise=0.2, seed=seed, epoch=epoch)(data)["input_ids"]
-        assert all((other != one)[eligible].float().mean() > 0.2 for one in seen), (seed, epoch)
-        seen.append(other)
-    many = ModaDataCollator(processor, token_noise=1.0)(data)["input_ids"]
-    assert (many == IMAGE_ID).sum() == (clean["input_ids"] == IMAGE_ID).sum()  # never a placeholder too many
 
 
 def test_arguments_are_understood_or_refused():
@@ -376,10 +307,8 @@ def test_arguments_are_understood_or_refused():
     assert torch.equal(unscaled, also) and unscaled.max() > 100
 
 
-def test_rows_without_pictures_make_a_batch():
+def test_rows_without_pictures_have_no_pixels():
     processor = make_processor()
-    batch = ModaDataCollator(processor)(
-        [{"image": [], "description": "A shirt."}, {"image": [], "description": "A hat."}]
-    )
+    batch = processor(images=[[], []], suffix=["A shirt.", "A hat."])
     assert "pixel_values" not in batch and batch["labels"].shape[0] == 2
     assert processor(images=[[]], text="Hello")["input_ids"].shape[0] == 1

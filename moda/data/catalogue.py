@@ -1,17 +1,24 @@
-"""Opens a catalogue, from wherever it lies, as described rows: picture, metadata, sentence."""
+"""Opens a catalogue, or a mixture of several, from wherever it lies: pictures, and what is said of them."""
 
 import csv
 import difflib
 import random
+from collections import Counter
 from pathlib import Path
 
 from datasets import Dataset, Image, load_dataset
+from datasets.exceptions import DatasetGenerationError
 
+from .conversations import hold_out_pictures, read_rows
 from .demo import write_demo
+from .mixture import mix_splits, weights_of
 from .wording import ATTRIBUTES, Wording
 
 
+KINDS = {".parquet": "parquet", ".json": "json", ".jsonl": "json"}
 METADATA_FILES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
+SPLITS = ("train", "validation", "test")
+SHARED = ("validation", "wordings", "limit", "seed")  # what holds for the parts of a mixture that say nothing else
 OTHER_NAMES = {"val": "validation", "valid": "validation", "dev": "validation", "all": "train"}
 DEFAULT_DEMO = {"count": 10000, "seed": 0, "size": 96, "folder": "demo-data"}
 
@@ -21,8 +28,10 @@ class Catalogue:
 
     Args:
         splits (`dict[str, datasets.Dataset]`):
-            `train`, `validation` and, where there is one, `test`, with the columns `image` (undecoded), `description`
-            and whatever metadata there is under Kaggle's names (`articleType`, `baseColour`, `gender`, `usage`).
+            `train`, `validation` and, where there is one, `test`, with the columns `image` (undecoded); `description`, or
+            `messages` where rows hold conversations, or both, one of them null, where a mixture holds both kinds;
+            `prompt` and `answers` of questions; `descriptions` of several sentences; and whatever metadata there is
+            under Kaggle's names (`articleType`, `baseColour`, `gender`, `usage`).
         wording ([`Wording`]): The words that the rows' metadata is spoken with; reads it back from sentences.
         source (`str`): Where the rows came from, for the model card.
     """
@@ -35,61 +44,98 @@ def load_catalogue(data):
     """Opens the catalogue that a recipe's `data` names.
 
     Args:
-        data (`dict`): `demo` (`count`, `seed`, `size`, `folder` of the drawn catalogue) or `path`: a parquet file, a
-            folder of parquet files, a folder of pictures with `metadata.csv`, `.jsonl` or `.parquet`, a folder in Kaggle's
-            layout (`styles.csv` and `images/`), or the id of a dataset on the Hub. Further:
+        data (`dict`): `demo` (`count`, `seed`, `size`, `folder` of the drawn catalogue) or `path`: a parquet, JSON or JSONL
+            file, a folder of parquet files, a folder of pictures with `metadata.csv`, `.jsonl` or `.parquet`, a folder in
+            Kaggle's layout (`styles.csv` and `images/`), or the id of a dataset on the Hub; or `mix`, a list of parts,
+            each a `data` of its own with a `weight` (defaults to 1): see [`mix_splits`]. Rows may hold metadata,
+            descriptions, several sentences, questions with answers, or conversations: see [`read_rows`]. Paths of
+            pictures begin at the file's folder, or in `images/` there. Rows that can't be used are left out, and counted
+            in a line for each reason. Further:
 
-            - `columns` (`dict[str, str]`): what the catalogue calls `image`, `description`, `articleType`, `baseColour`,
-              `gender`, `usage`, `masterCategory`, `pattern`, `split`.
-            - `validation` (`float`, defaults to 0.05): share that is held out where the catalogue names no splits.
+            - `columns` (`dict[str, str]`): what the catalogue calls `image`, `description`, `prompt`, `messages`,
+              `question`, `answer`, `articleType`, `baseColour`, `gender`, `usage`, `masterCategory`, `pattern`, `split`.
+            - `validation` (`float`, defaults to 0.05): share that is held out where the catalogue names no splits; of
+              questions and conversations whole pictures are.
             - `wordings` (`int`, defaults to 4): how many of the sentence patterns are used, where rows have no
               `description` and are described from their metadata.
-            - `limit` (`int`): most rows of a split. `seed` (`int`, defaults to 0): of the split and the wordings.
+            - `fold` (`bool`, defaults to `False`): whether all that is asked about one picture becomes one conversation.
+            - `limit` (`int`): most rows of a split. `seed` (`int`, defaults to 0): of split, wordings and mixture. `size`
+              (`int`): most training rows of a mixture; what it says of the others holds for parts that don't themselves.
 
     Returns:
         [`Catalogue`]
 
     Raises:
         `FileNotFoundError`: If there is nothing at the path.
-        `ValueError`: If a column is missing or a folder holds no catalogue, naming what is there.
+        `ValueError`: If a column is missing, a folder holds no catalogue, no row can be used, or a mixture can't be
+            made, naming what is there.
     """
+    return _mix(data) if "mix" in data else _load(data)
+
+
+def _mix(data):
+    weights = weights_of(data["mix"])
+    shared = {name: data[name] for name in SHARED if name in data}
+    parts = [{**shared, **part} for part in data["mix"]]
+    opened = [_mix(part) if "mix" in part else _load(part, sourced=True) for part in parts]
+    wording = Wording(_values(split for part in opened for split in part.splits.values()))
+    splits = mix_splits([part.splits for part in opened], weights, data.get("seed", 0), data.get("size"))
+    return Catalogue(splits, wording, " + ".join(part.source for part in opened))
+
+
+def _load(data, sourced=False):
     seed = data.get("seed", 0)
     if "demo" in data:
         demo = {**DEFAULT_DEMO, **(data["demo"] or {})}
         source = str(write_demo(**demo))
     else:
         source = str(data["path"])
-    rows = _open(source)
-    rows = {name: _rename(split, data.get("columns") or {}, source) for name, split in rows.items()}
-    rows = _splits(rows, data.get("validation", 0.05), seed)
+    folder = Path(source) if Path(source).is_dir() else Path(source).parent if Path(source).exists() else None
+    rows, reasons = {}, Counter()
+    for name, split in _open(source).items():
+        split = _rename(split, data.get("columns") or {}, source)
+        if sourced:
+            split = split.remove_columns({"source"} & set(split.column_names))
+            split = split.add_column("source", [source] * len(split))
+        rows[name], left_out = read_rows(split, folder, data.get("fold", False))
+        reasons += left_out
+    for reason, count in reasons.items():
+        print(f"left out: {count:,} rows of {source} {reason}")
+    rows = {name: split for name, split in rows.items() if len(split)}
+    if not rows:
+        why = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items()) or "there is none"
+        raise ValueError(f"No row of {source} can be used: {why}; see load_catalogue for what rows may hold.")
+    rows = _splits(rows, data.get("validation", 0.05), seed, source)
     if data.get("limit"):
         rows = {name: split.select(range(min(data["limit"], len(split)))) for name, split in rows.items()}
     for attribute in ATTRIBUTES:
         kind = rows["train"].features.get(attribute)
         if kind is not None and getattr(kind, "dtype", None) not in ("string", "large_string", "null"):
             raise ValueError(f"Column {attribute!r} of {source} holds {kind}, where MODA reads words, as in 'Jeans'.")
-    wording = Wording(_values(rows))
-    described = "description" in rows["train"].column_names
+    wording = Wording(_values(rows.values()))
+    said = {"description", "messages"} & set(rows["train"].column_names)
     for name, split in rows.items():
-        if not described:
+        if not said:
             split = _describe(split, wording, data.get("wordings", 4), seed, source)
-        rows[name] = _without_silent(split, name)
+        rows[name] = split if "messages" in said else _without_silent(split, name)
     return Catalogue(rows, wording, source)
 
 
 def _open(source):
     path = Path(source)
-    if path.is_file() and path.suffix == ".parquet":
-        return {"all": load_dataset("parquet", data_files=str(path), split="train")}
+    if path.is_file() and path.suffix in KINDS:
+        return {"all": _read_files(KINDS[path.suffix], source, data_files=str(path))["train"]}
     if path.is_dir():
         if (path / "styles.csv").is_file():
             return {"all": _kaggle(path)}
         if shards := sorted(path.glob("*.parquet")):
             names = {name: [str(p) for p in shards if p.name.startswith(name)] for name in ("train", "val", "test")}
-            files = {name: found for name, found in names.items() if found} or {"all": [str(p) for p in shards]}
-            return dict(load_dataset("parquet", data_files=files))
+            files = {name: found for name, found in names.items() if found}
+            if not files:
+                return {"all": _read_files("parquet", source, data_files=[str(p) for p in shards])["train"]}
+            return _read_files("parquet", source, data_files=files)
         if any((path / name).is_file() for name in METADATA_FILES):
-            return dict(load_dataset("imagefolder", data_dir=str(path)))
+            return _read_files("imagefolder", source, data_dir=str(path))
         raise ValueError(
             f"Folder {source!r} holds no catalogue: no *.parquet, no {', '.join(METADATA_FILES)}, no styles.csv with "
             "images/; give a folder with one of them."
@@ -97,6 +143,14 @@ def _open(source):
     if path.exists() or path.suffix or source.startswith((".", "/", "~")):
         raise FileNotFoundError(f"There is no catalogue at {source!r}; give a parquet file, a folder or a dataset id.")
     return dict(load_dataset(source))
+
+
+def _read_files(kind, source, **where):
+    try:
+        return dict(load_dataset(kind, **where))
+    except (ValueError, StopIteration, DatasetGenerationError) as error:  # StopIteration of an empty JSON file
+        cause = " ".join(str(error.__cause__ or error).split()) or "it is empty"
+        raise ValueError(f"{source} has no rows or can't be read as {kind}: {cause}") from error
 
 
 def _kaggle(path):
@@ -126,10 +180,9 @@ def _rename(rows, columns, source):
         _need(rows, theirs, source, f"which the recipe's data.columns calls {ours!r}")
         if ours != theirs:
             rows = rows.rename_column(theirs, ours)
-    _need(rows, "image", source, "the pictures")
-    if not isinstance(rows.features["image"], Image):
-        rows = rows.cast_column("image", Image())
-    return rows.cast_column("image", Image(decode=False))
+    if "images" not in rows.column_names:
+        _need(rows, "image", source, "the pictures")
+    return rows
 
 
 def _need(rows, column, source, what):
@@ -142,33 +195,35 @@ def _need(rows, column, source, what):
         )
 
 
-def _splits(rows, share, seed):
+def _splits(rows, share, seed, source):
     """Finds train, validation and test by file or by a `split` column; validation may be held out of train, never test."""
     if "all" in rows and "split" in rows["all"].column_names:
-        names = list(rows["all"]["split"])
-        rows = {
-            name: rows["all"].select([index for index, value in enumerate(names) if value == name])
-            for name in dict.fromkeys(names)
-            if name is not None
-        }
+        places = {}
+        for index, name in enumerate(rows["all"]["split"][:]):
+            places.setdefault(name, []).append(index)
+        rows = {name: rows["all"].select(found) for name, found in places.items()}
     rows = {OTHER_NAMES.get(name, name): split for name, split in rows.items()}
+    for name in [name for name in rows if name not in SPLITS]:
+        print(
+            f"left out: {len(rows[name]):,} rows of {source} in split {name!r}, since only {', '.join(SPLITS)} are read"
+        )
     if "train" not in rows:
-        raise ValueError(f"The catalogue's splits are {', '.join(rows)}, and none is 'train'; rename one.")
-    rows = {name: rows[name] for name in ("train", "validation", "test") if name in rows}
+        raise ValueError(f"The splits of {source} are {', '.join(map(str, rows))}, and none is 'train'; rename one.")
+    rows = {name: rows[name] for name in SPLITS if name in rows}
     if "validation" not in rows:
-        halves = rows["train"].train_test_split(test_size=share, seed=seed)
+        asked = {"messages", "answers"} & set(rows["train"].column_names)
+        split = hold_out_pictures if asked else Dataset.train_test_split
+        halves = split(rows["train"], test_size=share, seed=seed)
         rows = {**rows, "train": halves["train"], "validation": halves["test"]}
     return rows
 
 
-def _values(rows):
-    values = {}
-    for attribute in ATTRIBUTES:
-        found = {
-            value for split in rows.values() if attribute in split.column_names for value in split.unique(attribute)
-        }
-        values[attribute] = sorted(value for value in found if value)
-    return values
+def _values(splits):
+    values = {attribute: set() for attribute in ATTRIBUTES}
+    for split in splits:
+        for attribute in set(ATTRIBUTES) & set(split.column_names):
+            values[attribute].update(split[attribute][:])
+    return {attribute: sorted(value for value in found if value) for attribute, found in values.items()}
 
 
 def _describe(rows, wording, wordings, seed, source):
@@ -176,7 +231,7 @@ def _describe(rows, wording, wordings, seed, source):
         rows, "articleType", source, "what the product is; without it, and without a description, nothing can be said"
     )
     known = [name for name in (*ATTRIBUTES, "masterCategory") if name in rows.column_names]
-    table = {name: list(rows[name]) for name in known}
+    table = {name: rows[name][:] for name in known}
     sentences = []
     for index in range(len(rows)):
         row = {name: table[name][index] for name in known}
@@ -186,7 +241,7 @@ def _describe(rows, wording, wordings, seed, source):
 
 
 def _without_silent(rows, name):
-    sentences = list(rows["description"])
+    sentences = rows["description"][:]
     said = [index for index, sentence in enumerate(sentences) if sentence and sentence.strip()]
     if not said:
         raise ValueError(f"No row of {name} has a description, or an articleType to describe it from.")

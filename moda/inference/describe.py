@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor, PretrainedConfig
 
+from generation_moda import generate_sentences
 from pictures_moda import load_picture
 
 
@@ -63,27 +64,6 @@ def find_pictures(paths):
         else:
             raise FileNotFoundError(f"There is no picture or folder at {path!r}; check the path.")
     return found
-
-
-@torch.inference_mode()
-def generate_sentences(model, processor, batch, **generate_kwargs):
-    """Describes the pictures of a batch that the processor or [`PixelDataset`] made.
-
-    Args:
-        batch (`dict`): `pixel_values` or `image_features`; `input_ids` and `attention_mask` if the prompt is not the
-            default one.
-        generate_kwargs: For `generate`; greedy, 48 new tokens unless told otherwise.
-
-    Returns:
-        `list[str]`
-    """
-    if "input_ids" not in batch:
-        batch = processor(**batch)
-    batch = {name: value.to(model.device) for name, value in batch.items()}
-    options = {"max_new_tokens": 48, "do_sample": False, **generate_kwargs}
-    sequences = model.generate(**batch, **options)
-    texts = processor.batch_decode(sequences[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
-    return [text.strip() for text in texts]
 
 
 def describe(model, processor, pictures, batch_size=16, prompt=None, **generate_kwargs):

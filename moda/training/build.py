@@ -1,5 +1,6 @@
 """From a recipe's `model` to a model and its processor."""
 
+import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import CLIPImageProcessor, PreTrainedTokenizerFast
 
@@ -18,14 +19,16 @@ def build_model_and_processor(model, sentences):
 
     Args:
         model (`dict`): `{"preset": name, ...}`: fresh weights in a preset's shape, with a tokenizer trained on the
-            sentences; or `{"vision": id or folder, "text": id or folder, ...}`: two checkpoints. What follows are fields
-            of [`ModaConfig`].
+            sentences; `{"vision": id or folder, "text": id or folder, ...}`: two checkpoints; or `{"pretrained": id or
+            folder, ...}`: a MODA to go on from. What follows are fields of [`ModaConfig`].
         sentences (`Iterable[str]`): Texts that a new tokenizer learns from.
 
     Returns:
         `tuple[ModaForConditionalGeneration, ModaProcessor]`
     """
-    changes = {key: value for key, value in model.items() if key not in ("preset", "vision", "text")}
+    changes = {key: value for key, value in model.items() if key not in ("preset", "vision", "text", "pretrained")}
+    if "pretrained" in model:
+        return load_model_and_processor(model["pretrained"], **changes)
     if "preset" not in model:
         fields = {key: value for key, value in changes.items() if key in PROCESSOR_FIELDS}
         processor = ModaProcessor.from_vision_text_pretrained(model["vision"], model["text"], **fields)
@@ -54,6 +57,12 @@ def build_model_and_processor(model, sentences):
         max_new_tokens=48,
     )
     return built.eval(), processor
+
+
+def load_model_and_processor(repository, **changes):
+    """Loads a MODA repository, by id or folder, in float32, with fields of its config changed."""
+    model = ModaForConditionalGeneration.from_pretrained(repository, dtype=torch.float32, **changes)
+    return model.eval(), ModaProcessor.from_pretrained(repository)
 
 
 def train_tokenizer(sentences, vocab_size):

@@ -4,6 +4,8 @@ import json
 import re
 import time
 
+import yaml
+from accelerate import PartialState
 from safetensors.torch import load_file, save_file
 from transformers import TrainerCallback
 
@@ -25,45 +27,88 @@ def finished_run(output, checkpoints, recipe):
     written = output / "recipe.yaml"
     if not written.is_file():
         return None
-    worked = [output / "run.json", output / "model.safetensors", checkpoints / "warmup.json"]
-    if written.read_text() != recipe.to_yaml():
-        if not any(path.exists() for path in worked) and last_checkpoint(checkpoints) is None:
+    if differences := _differences(yaml.safe_load(written.read_text()), yaml.safe_load(recipe.to_yaml())):
+        worked = [output / "run.json", *output.glob("*.safetensors"), *checkpoints.glob("*.json")]
+        if not any(path.exists() for path in worked) and not any(checkpoints.glob("*/checkpoint-*/trainer_state.json")):
             return None  # it was stopped before it had anything
-        before, now = (set(text.splitlines()) for text in (written.read_text(), recipe.to_yaml()))
         raise ValueError(
-            f"{output} holds a run of another recipe (then {sorted(before - now)}, now {sorted(now - before)}); "
-            f"choose another folder with output_dir=..., or delete {output} and {checkpoints}."
+            f"{output} holds a run of another recipe ({'; '.join(differences)}); choose another folder with "
+            f"output_dir=..., or delete {output} and {checkpoints}."
         )
     if not (output / "run.json").is_file():
         return None
-    print(f"{output} holds the finished run of this recipe; delete it to train again.")
     return json.loads((output / "run.json").read_text())
 
 
+def _differences(before, now):
+    before, now = dict(_flat(before)), dict(_flat(now))
+    missing = "(nothing)"
+    return [
+        f"{key}: {before.get(key, missing)} then, {now.get(key, missing)} now"
+        for key in {**before, **now}
+        if before.get(key, missing) != now.get(key, missing)
+    ]
+
+
+def _flat(value, name=""):
+    if isinstance(value, dict) and value:
+        for key, item in value.items():
+            yield from _flat(item, f"{name}.{key}" if name else str(key))
+    else:
+        yield name, value
+
+
 def last_checkpoint(folder):
-    """Finds the newest checkpoint that was written to its end, which the Trainer marks by `trainer_state.json`.
+    """Finds the newest checkpoint that was written to its end, by all processes.
 
     Returns:
         `str` or `None`
     """
     numbered = {int(re.fullmatch(r"checkpoint-(\d+)", path.name)[1]): path for path in folder.glob("checkpoint-*")}
-    complete = [number for number, path in numbered.items() if (path / "trainer_state.json").is_file()]
+    complete = [number for number, path in numbered.items() if _is_complete(path)]
     return str(numbered[max(complete)]) if complete else None
+
+
+def _is_complete(checkpoint):
+    try:  # the Trainer writes its state behind the weights, and each process its random state
+        json.loads((checkpoint / "trainer_state.json").read_text())
+    except (OSError, ValueError):
+        return False
+    return len(list(checkpoint.glob("rng_state*.pth"))) == PartialState().num_processes
+
+
+def keep_stage(folder, record):
+    """Keeps a finished stage's figures; they say that it is finished."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(folder / "stage.json", record)
+
+
+def recall_stage(folder):
+    """Returns the figures of a finished stage, or `None`."""
+    file = folder / "stage.json"
+    return json.loads(file.read_text()) if file.is_file() else None
 
 
 def keep_warmup(folder, tower, figures):
     """Keeps a warmed-up encoder, and the figures of its warm-up, for a run that is cut off later."""
     folder.mkdir(parents=True, exist_ok=True)
     save_file({name: value.contiguous() for name, value in tower.state_dict().items()}, folder / "warmup.safetensors")
-    (folder / "warmup.json").write_text(json.dumps(figures))
+    _write(folder / "warmup.json", figures)
 
 
 def recall_warmup(folder, tower):
-    """Loads what `keep_warmup` kept into the encoder; returns the figures, or `None` if there are none."""
+    """Loads what `keep_warmup` kept into the encoder, if one is given; returns the figures, or `None` without any."""
     if not (folder / "warmup.json").is_file():
         return None
-    tower.load_state_dict(load_file(folder / "warmup.safetensors"))
+    if tower is not None:
+        tower.load_state_dict(load_file(folder / "warmup.safetensors"))
     return json.loads((folder / "warmup.json").read_text())
+
+
+def _write(file, figures):  # in one move: a file that is there is whole
+    unfinished = file.with_suffix(".unfinished")
+    unfinished.write_text(json.dumps(figures))
+    unfinished.replace(file)
 
 
 class Clock(TrainerCallback):

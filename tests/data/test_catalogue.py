@@ -120,6 +120,14 @@ def test_shards_by_name_keep_their_test_split(tmp_path):
     assert set(found["test"]["id"]) == set(range(30, 40)) and len(found["validation"]) == 6
 
 
+def test_shards_of_any_name_are_one_catalogue(tmp_path):
+    everything = rows(id=list(range(40)), split=["train"] * 30 + ["validation"] * 10)
+    everything.select(range(20)).to_parquet(tmp_path / "part-0.parquet")
+    everything.select(range(20, 40)).to_parquet(tmp_path / "part-1.parquet")
+    found = load_catalogue({"path": str(tmp_path)}).splits
+    assert set(found["train"]["id"]) == set(range(30)) and set(found["validation"]["id"]) == set(range(30, 40))
+
+
 def test_rows_without_anything_to_say_are_left_out_and_counted(tmp_path, capsys):
     rows(description=["A thing.", None, " ", "Another."] * 10).to_parquet(tmp_path / "a.parquet")
     found = load_catalogue({"path": str(tmp_path / "a.parquet"), "validation": 0.25}).splits

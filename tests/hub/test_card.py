@@ -19,6 +19,16 @@ RUN = {
     "transformers": "5.23.0",
     "torch": "2.13.0",
     "evaluated_rows": 1234,
+    "stages": [
+        {
+            "stage": "align",
+            "trained": {"connector": {"learning_rate": 1e-3}, "language": {"learning_rate": 2e-5}},
+            "image_attention": "full",
+            "steps": 1200,
+            "batch": {"rows": 128},
+            "tokens": 3_456_789,
+        }
+    ],
     "scores": {"baseColour": {"accuracy": 0.8765, "right": 7, "rows": 8}},
 }
 
@@ -33,6 +43,7 @@ def test_card_says_the_runs_numbers(tmp_path):
         "12.3 minutes",
         "57 pictures a second",
         "| baseColour | 87.6 % | 8 |",
+        "| align | connector 0.001, language 2e-05 | full | 1,200 of 128 | 3,456,789 |",
     ):
         assert said in card.text, said
     assert "warming up" not in card.text and "{" not in card.text.replace("```", "")

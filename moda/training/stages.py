@@ -1,0 +1,183 @@
+"""Runs the stages of a recipe, one after the other, from wherever the last session was cut off."""
+
+import shutil
+
+import torch
+from accelerate import PartialState
+from transformers import set_seed
+
+from moda.data.features import FeatureDataset
+from moda.data.pixels import PixelDataset
+from moda.data.wording import ATTRIBUTES
+from moda.evaluation.sentences import GenerationScore
+from processing_moda import ModaDataCollator
+
+from .adapters import add_adapter, merged, quantized, save_adapter
+from .parts import count_parts, freeze_all_but, freeze_table
+from .resume import Clock, keep_stage, last_checkpoint
+from .trainer import StageTrainer
+
+
+COLUMNS = ("description", "descriptions", "prompt", "messages", "answers", *ATTRIBUTES)
+
+
+def columns_of(rows):
+    """The columns of a split that training and scoring read."""
+    return [name for name in COLUMNS if name in rows.column_names]
+
+
+def run_stage(recipe, stage, model, processor, catalogue, held_out, folder, target):
+    """Trains one stage and leaves the model in `target`, or goes on with it.
+
+    Args:
+        recipe ([`Recipe`]): The whole.
+        stage ([`Stage`]): Which stage of it.
+        model ([`ModaForConditionalGeneration`]): As the stage before left it.
+        processor ([`ModaProcessor`]): The model's.
+        catalogue ([`Catalogue`]): What the stage trains on.
+        held_out ([`PixelDataset`]): Rows to evaluate on within the stage.
+        folder (`Path`): The stage's checkpoints.
+        target (`Path`): Where the trained model goes, as a repository.
+
+    Returns:
+        `tuple[ModaForConditionalGeneration, dict]`: The trained model, and the stage's figures.
+    """
+    say = PartialState().print
+    arguments = stage.arguments(folder)
+    set_seed(arguments.seed)
+    say(f"\nStage {stage.name}")
+    policy = stage.image_attention or model.config.image_attention
+    dataset = open_rows(recipe, stage, model, processor, catalogue.splits["train"], arguments.seed)
+    # Convolutions on a CPU are a fifth faster with the channels last; to other encoders it makes no difference.
+    model.model.vision_tower.to(memory_format=torch.channels_last)
+    if "lora" in stage.rates:
+        base = folder / "base"  # as the model is now: an adapter is nothing without it
+        save_once(model, processor, base)
+        if stage.lora.get("quantize"):
+            model = quantized(base, stage.lora)
+        model.config.image_attention = policy
+        model = add_adapter(model, stage.lora, "connector" in stage.rates, base)
+    else:
+        model.config.image_attention = policy
+        freeze_all_but(model, stage.rates)
+    say(freeze_table(model, stage.rates))
+    plan = batches_of(arguments)
+    say(
+        f"batch: {plan['rows']} rows = {plan['per_device']} x {plan['accumulation']} accumulated x {plan['devices']} device(s)"
+    )
+    for note in arguments.notes:
+        say(note)
+
+    collator = ModaDataCollator(
+        processor, token_noise=stage.token_noise, packing=stage.packing, loss_on=stage.loss_on, seed=arguments.seed
+    )
+    score = None
+    if arguments.eval_strategy != "no":
+        score = scorer(recipe, model, processor, held_out, catalogue, say)
+    clock = Clock()
+    trainer = StageTrainer(
+        model,
+        arguments,
+        stage=stage,
+        collator=collator,
+        eval_collator=ModaDataCollator(processor, loss_on=stage.loss_on),
+        score=score,
+        train_dataset=dataset,
+        eval_dataset=torch.utils.data.Subset(held_out, fixed_rows(recipe, held_out)),
+        processing_class=processor,
+        callbacks=[clock],
+    )
+    trainer.train(resume_from_checkpoint=last_checkpoint(folder))
+
+    seen = trainer.state.global_step * plan["rows"]
+    record = {
+        "stage": stage.name,
+        "trained": stage.rates,
+        "image_attention": model.config.image_attention,
+        "parts": count_parts(model),
+        "rows": len(dataset),
+        "data": {"source": catalogue.source, "fingerprint": dataset.fingerprint},
+        "from_features": isinstance(dataset, FeatureDataset),
+        "batch": plan,
+        "notes": arguments.notes,
+        "steps": trainer.state.global_step,
+        "rows_seen": seen,
+        "tokens": trainer.state.num_input_tokens_seen,
+        "minutes": round(clock.minutes, 3),
+        "best_checkpoint": trainer.state.best_global_step if arguments.load_best_model_at_end else None,
+        "log": trainer.state.log_history,
+    }
+    if "lora" in stage.rates:
+        if PartialState().is_main_process:
+            save_adapter(model, folder / "adapter")
+        model = merged(model, base)
+    if PartialState().is_main_process:
+        model.save_pretrained(target)
+        processor.save_pretrained(target)
+        keep_stage(folder, record)
+        for checkpoint in folder.glob("checkpoint-*"):
+            shutil.rmtree(checkpoint)
+    PartialState().wait_for_everyone()
+    return model, record
+
+
+def open_rows(recipe, stage, model, processor, rows, seed):
+    """Opens a split for a stage: from kept features where the encoder is frozen and pictures stay as they are."""
+    say = PartialState().print
+    columns = columns_of(rows)
+    dtype = "float16" if recipe.features == "auto" else recipe.features
+    if recipe.features == "off":
+        cached = False
+    elif "vision" in stage.rates:
+        cached = False
+        say("Features are not kept: this stage trains the encoder.")
+    elif stage.augment:
+        cached = False
+        say(f"Features are not kept: augment moves the pictures of this stage ({', '.join(stage.augment)}).")
+    else:
+        cached = True
+    if cached:
+        dataset = FeatureDataset(rows, processor.image_processor, model, columns, dtype)
+    else:
+        dataset = PixelDataset(rows, processor.image_processor, columns, stage.augment, seed)
+    dataset.seed, dataset.draws_sentence = seed, True
+    for _, reason in dataset.unreadable:
+        say(f"left out: {reason}")
+    if stage.group_by_length:
+        text = [name for name in ("prompt", "description", "messages") if name in dataset.columns]  # letters will do
+        dataset.lengths = [sum(map(len, map(str, row))) for row in zip(*(dataset.columns[name] for name in text))]
+    return dataset
+
+
+def fixed_rows(recipe, held_out):
+    """The rows that are evaluated again and again, spread evenly over the held-out ones."""
+    count = min(recipe.evaluation.get("training_rows") or 128, len(held_out))
+    return [index * len(held_out) // count for index in range(count)]
+
+
+def scorer(recipe, model, processor, held_out, catalogue, say):
+    """What describes and scores rows at each evaluation; `None` where the mask lets nothing be generated."""
+    if model.config.image_attention == "full":
+        say("Evaluations of this stage give the loss alone: under the full mask nothing can be generated.")
+        return None
+    options = {key: recipe.evaluation[key] for key in ("batch_size", "max_new_tokens") if key in recipe.evaluation}
+    return GenerationScore(processor, held_out, fixed_rows(recipe, held_out), catalogue.wording, **options)
+
+
+def batches_of(arguments):
+    """How an optimizer step is made up."""
+    plan = {
+        "per_device": arguments.per_device_train_batch_size,
+        "accumulation": arguments.gradient_accumulation_steps,
+        "devices": arguments.world_size * max(arguments.n_gpu, 1),
+    }
+    return {"rows": plan["per_device"] * plan["accumulation"] * plan["devices"], **plan}
+
+
+def save_once(model, processor, folder):
+    """Saves a repository, unless it is there already."""
+    if PartialState().is_main_process and not (folder / "whole").is_file():
+        model.save_pretrained(folder)
+        processor.save_pretrained(folder)
+        (folder / "whole").touch()
+    PartialState().wait_for_everyone()
