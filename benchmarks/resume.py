@@ -86,7 +86,9 @@ def main():
     fresh = statistics.median(rows[0]["seconds"])
     with open(RESULTS, "w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(("cut_off_at_step", "seconds_to_first_new_step", "least", "most", "more_than_a_fresh_start", "machine"))
+        writer.writerow(
+            ("cut_off_at_step", "seconds_to_first_new_step", "least", "most", "more_than_a_fresh_start", "machine")
+        )
         for row in rows:
             middle = statistics.median(row["seconds"])
             figures = [f"{value:.1f}" for value in (middle, min(row["seconds"]), max(row["seconds"]), middle - fresh)]

@@ -4,12 +4,15 @@
     python benchmarks/training.py moda-mini  # one of them
 
 All variants of a model take turns within one run, a few steps at a time, on the same rows: read the ratios, not the times.
-`guide` is the guide's loop (the encoder computed anew at every step, logits at every position, padded rows); the others
-add one thing each: `labels` computes logits where there is a label, `features` trains from kept features, `packed` packs.
+`guide` is the guide's loop: the encoder computed anew at every step, logits at every position, padded rows, float32. Each of
+the others adds one thing to the one before: `features` trains from kept features, `labels` computes logits where there is a
+label, `precision` is what MODA chooses on this machine, `packed` packs rows, `compiled` compiles (compiling not counted).
 """
 
+import copy
 import csv
 import json
+import random
 import statistics
 import sys
 import tempfile
@@ -27,7 +30,7 @@ from moda.data.catalogue import load_catalogue  # noqa: E402
 from moda.data.features import FeatureDataset  # noqa: E402
 from moda.data.pixels import PixelDataset  # noqa: E402
 from moda.training.build import build_model_and_processor  # noqa: E402
-from moda.training.machine import describe_machine  # noqa: E402
+from moda.training.machine import choose_attention, cpu_computes_bfloat16, describe_machine  # noqa: E402
 from moda.training.parts import freeze_all_but, parameters_of  # noqa: E402
 from moda.training.stage import Stage  # noqa: E402
 from moda.training.trainer import StageTrainer  # noqa: E402
@@ -35,16 +38,30 @@ from processing_moda import ModaDataCollator  # noqa: E402
 
 
 RESULTS = ROOT / "benchmarks" / "results" / "training.csv"
-FIELDS = ("model", "variant", "rows_per_s", "tokens_per_s", "ratio", "ratio_min", "ratio_max", "steps", "batch", "machine")
-MODELS = {  # rows a step, steps a turn, turns
-    "moda-mini": {"batch": 64, "steps": 12, "turns": 5, "size": 96},
-    "moda-519m": {"batch": 4, "steps": 2, "turns": 3, "size": 224},
+FIELDS = (
+    "model",
+    "variant",
+    "rows_per_s",
+    "tokens_per_s",
+    "ratio",
+    "ratio_min",
+    "ratio_max",
+    "steps",
+    "batch",
+    "machine",
+)
+MODELS = {  # rows a step; steps a turn that count, and before them that do not; turns
+    "moda-mini": {"batch": 64, "steps": 12, "idle": 4, "turns": 5, "size": 96},
+    "moda-mini, 5 to 60 tokens": {"batch": 64, "steps": 12, "idle": 4, "turns": 5, "size": 96},
+    "moda-519m": {"batch": 4, "steps": 2, "idle": 1, "turns": 3, "size": 224},
 }
-VARIANTS = {
-    "guide": {"features": False, "labels": False, "packing": False},
-    "labels": {"features": False, "labels": True, "packing": False},
-    "features": {"features": True, "labels": True, "packing": False},
-    "packed": {"features": True, "labels": True, "packing": True},
+VARIANTS = {  # each adds one thing to the one above
+    "guide": {},
+    "features": {"features"},
+    "labels": {"features", "labels"},
+    "precision": {"features", "labels", "precision"},
+    "packed": {"features", "labels", "precision", "packing"},
+    "compiled": {"features", "labels", "precision", "packing", "compile"},
 }
 
 
@@ -70,12 +87,13 @@ class Stopwatch(TrainerCallback):
 
 
 class Sentences(torch.utils.data.Dataset):
-    """Rows of another dataset, with sentences of exactly so many tokens (the guide's work: 30)."""
+    """Rows of another dataset, with sentences of so many tokens, the last of which ends them."""
 
-    def __init__(self, rows, processor, length):
-        self.rows, self.epoch = rows, 0
-        words = "abcdefghijklmnopqrstuvwxyz"  # a byte tokenizer: a letter is a token
-        self.sentences = ["".join(words[(row + n) % 26] for n in range(length - 1)) for row in range(len(rows))]
+    def __init__(self, rows, shortest, longest):
+        self.rows, self.epoch, draw = rows, 0, random.Random(0)
+        digits = "0123456789"  # of which no tokenizer here makes longer tokens
+        lengths = [draw.randint(shortest, longest) for _ in range(len(rows))]
+        self.sentences = ["".join(draw.choice(digits) for _ in range(length - 1)) for length in lengths]
 
     def __len__(self):
         return len(self.rows)
@@ -97,48 +115,57 @@ def big_model():
 def measure(name):
     """Yields the result rows of one model."""
     plan = MODELS[name]
-    count = plan["batch"] * (plan["steps"] + 1)
+    variants = {"moda-mini": list(VARIANTS), "moda-519m": list(VARIANTS)[:4]}.get(
+        name, ["guide", "precision", "packed"]
+    )
+    count = plan["batch"] * (plan["steps"] + plan["idle"])
     folder = Path(tempfile.mkdtemp())
-    data = {"demo": {"count": max(count + 60, 400) if name != "moda-mini" else 2000, "size": plan["size"], "folder": str(folder / "drawn")}}
+    drawn = {"count": 200 if name == "moda-519m" else 2000, "size": plan["size"], "folder": str(folder / "drawn")}
+    data = {"demo": drawn}
     catalogue = load_catalogue({**data, "limit": count})
     rows = catalogue.splits["train"]
-    if name == "moda-mini":
-        model, processor = build_model_and_processor({"preset": name}, list(rows["description"]))
-    else:
+    if name == "moda-519m":
         model, processor = big_model()
+    else:
+        model, processor = build_model_and_processor({"preset": "moda-mini"}, list(rows["description"]))
     freeze_all_but(model, ["connector", "language"])
     pixels = PixelDataset(rows, processor.image_processor, cache=folder / "pixels")
     features = FeatureDataset(rows, processor.image_processor, model, cache=folder / "features")
     sets = {False: pixels, True: features}
     if name != "moda-mini":
-        sets = {key: Sentences(value, processor, 30) for key, value in sets.items()}
-    start = {key: value.clone() for key, value in model.state_dict().items()} if name == "moda-mini" else None
-    seconds = {variant: [] for variant in VARIANTS}  # of each turn, the median step
+        span = (30, 30) if name == "moda-519m" else (5, 60)  # 30: the guide's work
+        sets = {key: Sentences(value, *span) for key, value in sets.items()}
+    seconds = {variant: [] for variant in variants}  # of each turn, the median step
     tokens = {}
     for _ in range(plan["turns"]):
-        for variant, what in VARIANTS.items():
-            if start is not None:
-                model.load_state_dict(start)
+        for variant in variants:
+            what = VARIANTS[variant]
+            trained = copy.deepcopy(model)  # accelerate leaves its precision on what it has trained
             stopwatch = Stopwatch()
-            stage = Stage(name=variant, train={"connector": 1e-3, "language": 1e-3}, packing=what["packing"])
-            stage.trainer.update(
-                max_steps=plan["steps"] + 1, per_device_train_batch_size=plan["batch"], save_strategy="no", disable_tqdm=True,
-                logging_strategy="no",
-            )  # fmt: skip
-            kind = StageTrainer if what["labels"] else GuidesTrainer
+            settings = {
+                "max_steps": plan["steps"] + plan["idle"], "per_device_train_batch_size": plan["batch"], "save_strategy": "no",
+                "disable_tqdm": True, "logging_strategy": "no", "use_cpu": True, "torch_compile": "compile" in what,
+                **({} if "precision" in what else {"bf16": False}),
+            }  # fmt: skip
+            stage = Stage(
+                name=variant, train={"connector": 1e-3, "language": 1e-3}, trainer=settings, packing="packing" in what
+            )
+            arguments = stage.arguments(folder / "run")
+            choose_attention(trained, arguments)
+            kind = StageTrainer if "labels" in what else GuidesTrainer
             trainer = kind(
-                model,
-                stage.arguments(folder / "run"),
+                trained,
+                arguments,
                 stage=stage,
-                collator=ModaDataCollator(processor, packing=what["packing"]),
-                train_dataset=sets[what["features"]],
+                collator=ModaDataCollator(processor, packing=stage.packing),
+                train_dataset=sets["features" in what],
                 callbacks=[stopwatch],
             )
             trainer.train()
-            seconds[variant].append(statistics.median(stopwatch.seconds()))
-            tokens[variant] = trainer.state.num_input_tokens_seen / (plan["steps"] + 1)
+            seconds[variant].append(statistics.median(stopwatch.seconds()[plan["idle"] - 1 :]))
+            tokens[variant] = trainer.state.num_input_tokens_seen / arguments.max_steps
             print(f"{name} {variant}: {1000 * seconds[variant][-1]:.0f} ms a step", flush=True)
-    for variant in VARIANTS:
+    for variant in variants:
         middle = statistics.median(seconds[variant])
         ratios = [guide / own for guide, own in zip(seconds["guide"], seconds[variant])]
         yield {
@@ -154,13 +181,14 @@ def measure(name):
             "machine": describe_machine(),
         }
     if name == "moda-519m":
-        write_guides_work(model, plan["batch"] / statistics.median(seconds["features"]))
+        write_guides_work(model, plan["batch"] / statistics.median(seconds["precision"]))
 
 
 def write_guides_work(model, rows_per_s, length=30):
     """Projects the guide's 5,400 pictures x 40 epochs from the steps measured here, and onto an H200's data sheet."""
     size, times = 2048, []
-    a, b = torch.rand(size, size), torch.rand(size, size)
+    dtype = torch.bfloat16 if cpu_computes_bfloat16() else torch.float32
+    a, b = torch.rand(size, size, dtype=dtype), torch.rand(size, size, dtype=dtype)
     for _ in range(9):
         begun = time.perf_counter()
         a @ b
@@ -178,7 +206,8 @@ def write_guides_work(model, rows_per_s, length=30):
         "flops_a_row": flops_a_row,
         "rows_per_s_measured": round(rows_per_s, 3),
         "hours_on_this_machine": round(5400 * 40 / rows_per_s / 3600, 1),
-        "matrix_rate_gflops_float32": round(matrix_rate / 1e9),
+        "precision": str(dtype).removeprefix("torch."),
+        "matrix_rate_gflops": round(matrix_rate / 1e9),
         "share_of_matrix_rate": round(share, 3),
         "h200_bfloat16_tflops_data_sheet": 989,
         "minutes_on_an_h200_at_the_same_share": round(5400 * 40 * flops_a_row / (989e12 * share) / 60, 1),

@@ -6,8 +6,14 @@ import platform
 import torch
 
 
+COMPILE = (
+    "compile: off: it takes a minute, and a run that goes on after a stop would differ in the last digits; torch_compile: true "
+    "turns it on"
+)
+
+
 def choose_precision(settings):
-    """Adds the precision to a stage's settings, unless they name one.
+    """Adds precision and compilation to a stage's settings, unless they name them.
 
     The choice goes by what the processor has, never by a stopwatch, so that a resumed run computes as it began.
 
@@ -17,6 +23,24 @@ def choose_precision(settings):
     Returns:
         `tuple[dict, list[str]]`: The settings, and what was chosen and why, a line each.
     """
+    settings, notes = _precision(settings)
+    return settings, [*notes, "compile: as the recipe says" if "torch_compile" in settings else COMPILE]
+
+
+def choose_attention(model, arguments):
+    """Sets the attention implementation that trains fastest here; returns why, or nothing where it is left alone.
+
+    Args:
+        model ([`ModaForConditionalGeneration`]): Set in place.
+        arguments (`TrainingArguments`): Precision and device.
+    """
+    if arguments.bf16 and arguments.device.type == "cpu":
+        model.set_attn_implementation("eager")
+        return ["attention: eager: torch's fused one has no fast way back for bfloat16 on a CPU"]
+    return []
+
+
+def _precision(settings):
     if any(name in settings for name in ("bf16", "fp16")):
         return dict(settings), ["precision: as the recipe says"]
     if torch.cuda.is_available() and not settings.get("use_cpu"):
@@ -49,5 +73,10 @@ def cpu_computes_bfloat16():
 
 def describe_machine():
     """Describes the machine in words: cores, processor, GPU."""
+    name = platform.machine()
+    if os.path.exists("/proc/cpuinfo"):
+        with open("/proc/cpuinfo") as file:
+            names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
+        name = names[0] if names else name
     gpu = f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}" if torch.cuda.is_available() else "no GPU"
-    return f"{os.cpu_count()} cores, {platform.machine()}, {gpu}"
+    return f"{os.cpu_count()} cores, {name}, {gpu}"

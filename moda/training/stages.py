@@ -13,6 +13,8 @@ from moda.evaluation.sentences import GenerationScore
 from processing_moda import ModaDataCollator
 
 from .adapters import add_adapter, merged, quantized, save_adapter
+from .build import load_model_and_processor
+from .machine import choose_attention
 from .parts import count_parts, freeze_all_but, freeze_table
 from .resume import Clock, keep_stage, last_checkpoint
 from .trainer import StageTrainer
@@ -45,6 +47,7 @@ def run_stage(recipe, stage, model, processor, catalogue, held_out, folder, targ
     say = PartialState().print
     arguments = stage.arguments(folder)
     set_seed(arguments.seed)
+    model.to(arguments.device)
     say(f"\nStage {stage.name}")
     policy = stage.image_attention or model.config.image_attention
     dataset = open_rows(recipe, stage, model, processor, catalogue.splits["train"], arguments.seed)
@@ -65,7 +68,8 @@ def run_stage(recipe, stage, model, processor, catalogue, held_out, folder, targ
     say(
         f"batch: {plan['rows']} rows = {plan['per_device']} x {plan['accumulation']} accumulated x {plan['devices']} device(s)"
     )
-    for note in arguments.notes:
+    notes = [*arguments.notes, *choose_attention(model, arguments)]
+    for note in notes:
         say(note)
 
     collator = ModaDataCollator(
@@ -99,7 +103,7 @@ def run_stage(recipe, stage, model, processor, catalogue, held_out, folder, targ
         "data": {"source": catalogue.source, "fingerprint": dataset.fingerprint},
         "from_features": isinstance(dataset, FeatureDataset),
         "batch": plan,
-        "notes": arguments.notes,
+        "notes": notes,
         "steps": trainer.state.global_step,
         "rows_seen": seen,
         "tokens": trainer.state.num_input_tokens_seen,
@@ -118,7 +122,9 @@ def run_stage(recipe, stage, model, processor, catalogue, held_out, folder, targ
         for checkpoint in folder.glob("checkpoint-*"):
             shutil.rmtree(checkpoint)
     PartialState().wait_for_everyone()
-    return model, record
+    # Whoever comes back after a stop has the model from the disk, without what the Trainer left on it: so has everyone.
+    model, _ = load_model_and_processor(target)
+    return model.to(arguments.device), record
 
 
 def open_rows(recipe, stage, model, processor, rows, seed):

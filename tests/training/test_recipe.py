@@ -4,8 +4,9 @@ import math
 from pathlib import Path
 
 import pytest
+from conftest import make_model
 
-from moda.training.machine import choose_precision, cpu_computes_bfloat16
+from moda.training.machine import choose_attention, choose_precision, cpu_computes_bfloat16
 from moda.training.recipe import load_recipe
 from moda.training.stage import plan_batches, training_arguments
 
@@ -203,5 +204,16 @@ def test_a_batch_that_does_not_divide_is_refused_with_all_numbers(settings):
 def test_precision_is_chosen_with_a_reason_and_left_alone_where_named():
     settings, notes = choose_precision({"use_cpu": True})
     assert settings.get("bf16", False) == cpu_computes_bfloat16()
-    assert len(notes) == 1 and notes[0].startswith("precision: ") and "processor" in notes[0]
-    assert choose_precision({"bf16": False}) == ({"bf16": False}, ["precision: as the recipe says"])
+    assert notes[0].startswith("precision: ") and "processor" in notes[0] and notes[1].startswith("compile: off: ")
+    settings, notes = choose_precision({"bf16": False, "torch_compile": True})
+    assert settings == {"bf16": False, "torch_compile": True}
+    assert notes == ["precision: as the recipe says", "compile: as the recipe says"]
+
+
+@pytest.mark.parametrize("bf16", [True, False])
+def test_attention_follows_the_precision(bf16):
+    model = make_model()
+    before = model.config._attn_implementation
+    notes = choose_attention(model, training_arguments("runs/test", {"use_cpu": True, "bf16": bf16}))
+    assert model.config._attn_implementation == model.model.language_model.config._attn_implementation
+    assert model.config._attn_implementation == ("eager" if bf16 else before) and len(notes) == bf16
