@@ -1,5 +1,6 @@
 """MODA's data collator: rows of a dataset in, batches for `transformers.Trainer` out."""
 
+import functools
 import zlib
 from dataclasses import dataclass
 from typing import Any, Optional
@@ -135,9 +136,7 @@ class ModaDataCollator:
 
     def _add_noise(self, ids, labels):
         """Replaces some of the answers' ids by random ones, the end-of-sequence tokens aside."""
-        tokenizer = self.processor.tokenizer
-        specials = {*tokenizer.all_special_ids, self.processor.image_token_id}
-        words = torch.tensor([i for i in range(len(tokenizer)) if i not in specials])
+        tokenizer, words = self.processor.tokenizer, self._words
         for row, targets in zip(ids, labels):
             answer = (targets != IGNORED) & (targets != tokenizer.eos_token_id)
             # Seeded by what the row says, so that neither the batch nor the worker it falls into matters.
@@ -146,6 +145,12 @@ class ModaDataCollator:
             places = answer.nonzero()[:, 0]
             places = places[torch.rand(len(places), generator=generator) < self.token_noise]
             row[places] = words[torch.randint(len(words), (len(places),), generator=generator)]
+
+    @functools.cached_property
+    def _words(self):
+        tokenizer = self.processor.tokenizer
+        specials = {*tokenizer.all_special_ids, self.processor.image_token_id}
+        return torch.tensor([i for i in range(len(tokenizer)) if i not in specials])
 
 
 def read_messages(messages, image_token="<image>"):

@@ -18,6 +18,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # beside other programs, th
 
 import argparse
 import sys
+from itertools import takewhile
 from pathlib import Path
 
 from accelerate import PartialState
@@ -31,7 +32,7 @@ from moda.training.build import build_model_and_processor, load_model_and_proces
 from moda.training.parts import count_parts
 from moda.training.recipe import load_recipe
 from moda.training.record import evaluate, run_figures, write_record
-from moda.training.resume import finished_run, recall_stage
+from moda.training.resume import claim, finished_run, recall_stage
 from moda.training.stages import columns_of, run_stage
 from moda.training.warmup import warm_up
 
@@ -45,7 +46,7 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     try:
         run(load_recipe(options.recipe, options.overrides))
-    except (ValueError, OSError, DatasetsError) as error:
+    except (ValueError, OSError, ImportError, DatasetsError) as error:
         sys.exit(f"train.py: {' '.join(str(error).split())}")
     except KeyboardInterrupt:
         sys.exit("train.py: stopped; the same command goes on from the last checkpoint, if one was saved.")
@@ -70,16 +71,24 @@ def run(recipe):
         state.print(f"{output} holds the finished run of this recipe; delete it to train again.")
         return finished
     set_seed(settings[0].seed)
-    catalogue = load_catalogue(recipe.data)
+    with state.local_main_process_first():  # which draws the demo, or fetches from the Hub, for all
+        catalogue = load_catalogue(recipe.data)
+        # Those of later stages, too: what is wrong with them is told before the first has run.
+        own = [stage.data and load_catalogue({"validation": 0, **stage.data}) for stage in recipe.stage_list]
     rows = catalogue.splits
     state.print(f"{catalogue.source}: " + ", ".join(f"{len(split):,} {name}" for name, split in rows.items()))
     split = recipe.evaluation.get("split", "validation")
     if split not in rows:
         raise ValueError(f"evaluation.split is {split!r}, and {catalogue.source} has {', '.join(rows)}; choose one.")
 
-    records = [record for record in map(recall_stage, folders) if record is not None]
+    records = list(takewhile(lambda record: record is not None, map(recall_stage, folders)))
     if records:
         state.print(f"Finished before: {', '.join(record['stage'] for record in records)}.")
+        if not (targets[len(records) - 1] / "config.json").is_file():
+            raise ValueError(
+                f"The model of stage {records[-1]['stage']} is no longer in {targets[len(records) - 1]}; delete {checkpoints} to "
+                "train again."
+            )
         model, processor = load_model_and_processor(targets[len(records) - 1])
     else:
         model, processor = build_model_and_processor(recipe.model, sentences_of(rows["train"]))
@@ -87,19 +96,24 @@ def run(recipe):
     for _, reason in held_out.unreadable:
         state.print(f"left out: {reason}")
     if state.is_main_process:
-        output.mkdir(parents=True, exist_ok=True)
-        (output / "recipe.yaml").write_text(recipe.to_yaml())
+        claim(output, checkpoints, recipe)
+    watched = held_out
+    if split != "validation" and any(arguments.eval_strategy != "no" for arguments in settings):
+        # The best checkpoint is not to be chosen on the rows that are reported.
+        watched = PixelDataset(rows["validation"], processor.image_processor, columns_of(rows["validation"]))
     warmup = warm_up(recipe, model, processor, catalogue, checkpoints, done=bool(records))
 
-    for stage, folder, target in list(zip(recipe.stage_list, folders, targets))[len(records) :]:
-        data = catalogue if stage.data is None else load_catalogue(stage.data)
-        model, record = run_stage(recipe, stage, model, processor, data, held_out, folder, target)
+    for stage, data, folder, target in list(zip(recipe.stage_list, own, folders, targets))[len(records) :]:
+        model, record = run_stage(
+            recipe, stage, model, processor, data or catalogue, watched, catalogue.wording, folder, target
+        )
         records.append(record)
 
     sentences, figures = [], {"evaluated_rows": 0, "scores": {}}
     if model.config.image_attention == "full":
         state.print("Nothing is described: the last stage's mask is full, under which nothing can be generated.")
     else:
+        model.to(settings[-1].device)
         sentences, figures = evaluate(model.eval(), processor, held_out, catalogue, recipe.evaluation)
     figures = {**run_figures(recipe, catalogue, model, warmup, records), **figures}
     if state.is_main_process:

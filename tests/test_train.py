@@ -1,6 +1,7 @@
 """The whole way at toy size: a recipe in, a repository out that loads as remote code and describes pictures."""
 
 import csv
+import itertools
 import json
 import shutil
 import subprocess
@@ -138,6 +139,111 @@ def shorter(trained, folder):
     path = folder.parent / f"{folder.name}.yaml"
     path.write_text(yaml.safe_dump(recipe))
     return path
+
+
+class Cut(BaseException):
+    """The power goes."""
+
+
+def two_stages(trained, folder):
+    """A warm-up, a stage from kept features, and one that moves pictures, evaluates, and keeps its best checkpoint."""
+    recipe = yaml.safe_load(shorter(trained, folder).read_text())
+    recipe["stages"] = {
+        "first": {"train": ["connector"], "augment": [], "max_steps": 5, "min_learning_rate": 1e-5},
+        "second": {
+            "train": ["connector", "language"], "max_steps": 9, "eval_strategy": "steps", "eval_steps": 3, "save_steps": 3,
+            "load_best_model_at_end": True, "metric_for_best_model": "attributes", "min_learning_rate": 1e-5,
+        },
+    }  # fmt: skip
+    return recipe
+
+
+@pytest.mark.parametrize(
+    "moment, nth",
+    [
+        ("moda.training.warmup.keep_warmup", 1),
+        ("moda.training.stages.check_start", 2),
+        ("moda.training.stages.keep_stage", 1),
+        ("moda.training.stages.keep_stage", 2),
+        ("train.evaluate", 1),
+        ("moda.training.record.write_curve", 1),
+    ],
+)
+def test_cut_off_at_the_worst_moment_it_ends_the_same(trained, tmp_path, monkeypatch, moment, nth):
+    folders = whole, cut = tmp_path / "whole", tmp_path / "cut"
+    recipes = []
+    for folder in folders:
+        path = tmp_path / f"{folder.name}-two.yaml"
+        path.write_text(yaml.safe_dump(two_stages(trained, folder)))
+        recipes.append(path)
+    run(load_recipe(recipes[0]))
+    module, name = moment.rsplit(".", 1)
+    real, calls = getattr(sys.modules[module], name), itertools.count(1)
+
+    def cut_off(*args, **kwargs):
+        if next(calls) == nth:
+            raise Cut
+        return real(*args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(moment, cut_off)
+        with pytest.raises(Cut):
+            run(load_recipe(recipes[1]))
+    run(load_recipe(recipes[1]))
+    first, second = (load_file(folder / "model.safetensors") for folder in folders)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    for name in ("loss.csv", "scores.csv", "predictions.csv"):
+        assert (whole / name).read_text() == (cut / name).read_text(), name
+    figures = [json.loads((folder / "run.json").read_text()) for folder in folders]
+    assert [stage["steps"] for stage in figures[0]["stages"]] == [5, 9]
+    for key in ("tokens", "pictures_seen", "scores", "steps"):
+        assert figures[0][key] == figures[1][key]
+    # An epoch of 83 rows is five batches of 16, and one of 3.
+    assert figures[0]["pictures_seen"] == 5 * 16 + 83 + 3 * 16
+
+
+def test_a_changed_recipe_does_not_take_up_another_ones_stage(trained, tmp_path, monkeypatch):
+    path = tmp_path / "two.yaml"
+    path.write_text(yaml.safe_dump(two_stages(trained, tmp_path / "run")))
+
+    def cut_off(*args):
+        raise Cut
+
+    with monkeypatch.context() as patch:
+        patch.setattr("train.evaluate", cut_off)
+        with pytest.raises(Cut):
+            run(load_recipe(path))
+    (tmp_path / "run" / "recipe.yaml").unlink()  # the checkpoints beside it know what they are of
+    with pytest.raises(ValueError, match="stages.first.max_steps: 5 then, 6 now"):
+        run(load_recipe(path, ["stages.first.max_steps=6"]))
+    assert run(load_recipe(path))["steps"] == 14
+    shutil.rmtree(tmp_path / "run")
+    with pytest.raises(ValueError, match="The model of stage second is no longer in .*run; delete .*run-checkpoints"):
+        run(load_recipe(path))
+
+
+def test_other_pictures_in_the_middle_of_a_stage_are_refused(trained, tmp_path, monkeypatch):
+    source = yaml.safe_load(trained[0].read_text())["data"]["path"]
+    own = tmp_path / "own.parquet"
+    shutil.copy(source, own)
+    recipe = load_recipe(shorter(trained, tmp_path / "run"), [f"data.path={own}", "save_steps=4"])
+    with monkeypatch.context() as patch:
+        patch.setattr("moda.training.stages.keep_stage", lambda *args: (_ for _ in ()).throw(Cut()))
+        with pytest.raises(Cut):
+            run(recipe)
+    load_dataset("parquet", data_files=str(source), split="train").select(range(90)).to_parquet(own)
+    with pytest.raises(ValueError, match="began otherwise .*rows: 83 then, 77 now"):
+        run(recipe)
+
+
+def test_metrics_that_an_evaluation_can_not_give_are_refused_before_it_trains(trained, tmp_path):
+    recipe = two_stages(trained, tmp_path / "run")
+    recipe["stages"]["second"]["metric_for_best_model"] = "colour"
+    (tmp_path / "a.yaml").write_text(yaml.safe_dump(recipe))
+    with pytest.raises(
+        ValueError, match="metric_for_best_model is 'colour', and evaluations of this stage give .*attributes"
+    ):
+        run(load_recipe(tmp_path / "a.yaml", ["stages.first.max_steps=1", "warmup.max_steps=1"]))
 
 
 def test_a_run_cut_off_after_its_warmup_keeps_it(trained, tmp_path, capsys):

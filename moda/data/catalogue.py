@@ -210,7 +210,7 @@ def _splits(rows, share, seed, source):
     if "train" not in rows:
         raise ValueError(f"The splits of {source} are {', '.join(map(str, rows))}, and none is 'train'; rename one.")
     rows = {name: rows[name] for name in SPLITS if name in rows}
-    if "validation" not in rows:
+    if "validation" not in rows and share:
         asked = {"messages", "answers"} & set(rows["train"].column_names)
         split = hold_out_pictures if asked else Dataset.train_test_split
         halves = split(rows["train"], test_size=share, seed=seed)

@@ -4,6 +4,7 @@ What the image processor does before normalising gives whole numbers, so keeping
 sees the same pixels as training from files, without decoding each picture in each epoch.
 """
 
+import functools
 import hashlib
 import json
 import os
@@ -28,7 +29,7 @@ class PictureDataset(torch.utils.data.Dataset):
         fingerprint (`str`): Digest of the pictures, in order.
         unreadable (`list[tuple[int, str]]`): Row numbers that were left out, and why.
         kept (`np.ndarray` of shape `(len(self),)`): Numbers, among the rows given, of those that are here.
-        columns (`dict[str, list]`): The columns passed along.
+        columns (`dict[str, list]`): The columns passed along, read into memory when asked for.
         seed, epoch (`int`): What is random in a row is drawn from these and its index alone.
         draws_sentence (`bool`): Whether the `description` of a row with several `descriptions` is another in each epoch;
             without, it is the first.
@@ -47,7 +48,11 @@ class PictureDataset(torch.utils.data.Dataset):
         bad = {index for index, _ in self.unreadable}
         self.kept = np.array([index for index in range(len(rows)) if index not in bad])
         self.rows = rows.select(self.kept) if bad else rows
-        self.columns = {name: self.rows[name][:] for name in columns}
+        self.table = self.rows.select_columns(list(columns))
+
+    @functools.cached_property
+    def columns(self):
+        return {name: self.table[name][:] for name in self.table.column_names}
 
     def __len__(self):
         return len(self.kept)
@@ -64,7 +69,8 @@ class PictureDataset(torch.utils.data.Dataset):
     def __getitems__(self, indices):  # torch's DataLoader asks for a whole batch at once where it can
         indices = [range(len(self))[index] for index in indices]  # -1 is the last one
         name, values = self.read(indices)
-        passed = [{column: self.columns[column][index] for column in self.columns} for index in indices]
+        table = self.table[indices]  # from the disk: a worker of a large run must not hold every sentence
+        passed = [{column: values[place] for column, values in table.items()} for place in range(len(indices))]
         if self.draws_sentence:
             for index, row in zip(indices, passed):
                 if row.get("descriptions"):

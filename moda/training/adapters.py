@@ -72,6 +72,22 @@ def check_options(options):
         )
 
 
+def check_installed(options):
+    """Checks, before anything is trained, that what an adapter needs is there.
+
+    Raises:
+        `ImportError`: If peft is not there.
+        `ValueError`: If bitsandbytes is not there and `quantize` asks for it.
+    """
+    _peft()
+    kind = options.get("quantize")
+    if kind and importlib.util.find_spec("bitsandbytes") is None:
+        raise ValueError(
+            f"lora.quantize is {kind!r}, and bitsandbytes, which computes in 4 bits, is not there: pip install "
+            "bitsandbytes, or leave quantize out and train the adapter over the weights as they are."
+        )
+
+
 def lora_config(model, options, with_connector):
     """Makes peft's config of an adapter on the language model's linear layers, and on nothing else.
 
@@ -176,11 +192,7 @@ def quantized(base, options):
     kind = options.get("quantize")
     if kind is None:
         raise ValueError(f"lora has no quantize; choose from {', '.join(QUANTIZATIONS)}.")
-    if importlib.util.find_spec("bitsandbytes") is None:
-        raise ValueError(
-            f"lora.quantize is {kind!r}, and bitsandbytes, which computes in 4 bits, is not there: pip install "
-            "bitsandbytes, or leave quantize out and train the adapter over the weights as they are."
-        )
+    check_installed(options)
     bfloat16 = torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
     quantization = BitsAndBytesConfig(
         load_in_4bit=True,

@@ -34,7 +34,7 @@ from processing_moda import DEFAULT_PROMPT
 from .build import train_tokenizer
 from .curve import losses, write_curve
 from .machine import choose_precision, describe_machine
-from .resume import Clock, keep_stage, last_checkpoint, recall_stage
+from .resume import Clock, keep_stage, last_checkpoint, recall_stage, write_whole
 from .stage import training_arguments
 from .trainer import IGNORED, FollowEpoch, LogWhatIsSaved
 
@@ -103,6 +103,10 @@ def train_backbones(folder, data, clip_epochs=20, language_epochs=6, batch_size=
         return json.loads((folder / "backbones.json").read_text())
     catalogue = load_catalogue(data)
     train, held_out = catalogue.splits["train"], catalogue.splits["validation"]
+    if "description" not in train.column_names or None in train["description"][:]:
+        raise ValueError(
+            f"{catalogue.source} has rows without a description; backbones learn from one sentence a picture."
+        )
     say(f"{catalogue.source}: {len(train):,} rows to learn from, {len(held_out):,} held out")
     tokenizer = train_tokenizer(train["description"], LANGUAGE["vocab_size"])
     records = {
@@ -122,7 +126,7 @@ def train_backbones(folder, data, clip_epochs=20, language_epochs=6, batch_size=
     }
     if PartialState().is_main_process:
         write_curve(folder, {name: record["losses"] for name, record in records.items()})
-        (folder / "backbones.json").write_text(json.dumps(figures, indent=2) + "\n")  # it says that all is done
+        write_whole(folder / "backbones.json", json.dumps(figures, indent=2) + "\n")  # it says that all is done
         shutil.rmtree(folder / "checkpoints")
     PartialState().wait_for_everyone()
     return figures
@@ -143,7 +147,7 @@ def claim(folder, settings):
         )
     if PartialState().is_main_process:
         folder.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(settings, indent=2) + "\n")
+        write_whole(file, json.dumps(settings, indent=2) + "\n")
 
 
 def half(folder, name, train_it, tokenizer, *args):

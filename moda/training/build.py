@@ -62,7 +62,8 @@ def build_model_and_processor(model, sentences):
 def load_model_and_processor(repository, **changes):
     """Loads a MODA repository, by id or folder, in float32, with fields of its config changed."""
     model = ModaForConditionalGeneration.from_pretrained(repository, dtype=torch.float32, **changes)
-    return model.eval(), ModaProcessor.from_pretrained(repository)
+    # Our own class: without the word about remote code, transformers would ask at the terminal whether to run it.
+    return model.eval(), ModaProcessor.from_pretrained(repository, trust_remote_code=False)
 
 
 def train_tokenizer(sentences, vocab_size):

@@ -65,7 +65,7 @@ def scores_by_tokens(stages):
             figures = {
                 name[5:]: value for name, value in entry.items() if name.startswith("eval_") and name not in ASIDE
             }
-            for name, value in figures.items():
+            for name, value in sorted(figures.items()):
                 tokens = before + entry["num_input_tokens_seen"]
                 rows.append(
                     {"stage": record["stage"], "step": entry["step"], "tokens": tokens, "name": name, "value": value}

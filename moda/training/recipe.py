@@ -91,7 +91,10 @@ class Recipe:
         check_keys("warmup", self.warmup, TRAINER_FIELDS | {"batch_size"})
         check_keys("trainer", self.trainer, SHARED_FIELDS)
         check_keys("evaluation", self.evaluation, EVALUATION_FIELDS)
+        self.augment = _names("augment", self.augment)
         check_keys("augment", dict.fromkeys(self.augment), {"flip", "shift"})
+        if not isinstance(self.output_dir, str) or not self.output_dir:
+            raise ValueError(f"output_dir is {self.output_dir!r}; name a folder, as in output_dir: runs/mine.")
         ways = [way for way in ({"preset"}, {"vision", "text"}, {"pretrained"}) if way & set(self.model)]
         if len(ways) != 1 or not ways[0] <= set(self.model):
             raise ValueError(
@@ -134,7 +137,8 @@ class Recipe:
         values = {"augment": self.augment, **self.trainer, **fields}
         if values.get("data"):
             check_data(f"{where}.data", values["data"])
-        check_keys(f"{where}.augment", dict.fromkeys(values["augment"] or ()), {"flip", "shift"})
+        values["augment"] = _names(f"{where}.augment", values["augment"])
+        check_keys(f"{where}.augment", dict.fromkeys(values["augment"]), {"flip", "shift"})
         if values.get("image_attention") is not None:
             check_keys(f"{where}.image_attention", {values["image_attention"]: None}, set(IMAGE_ATTENTION_POLICIES))
         train = values.get("train") or ()
@@ -146,6 +150,13 @@ class Recipe:
     def to_yaml(self):
         """The recipe as it runs, overrides included."""
         return yaml.safe_dump(dataclasses.asdict(self), sort_keys=False)
+
+
+def _names(where, value):
+    names = [value] if isinstance(value, str) else [] if value is None or value is False else value
+    if not isinstance(names, list):
+        raise ValueError(f"{where} is {value!r}; it is a list, as in {where.rsplit('.', 1)[-1]}: [flip, shift].")
+    return names
 
 
 def check_data(where, data):
@@ -174,7 +185,7 @@ def load_recipe(path, overrides=()):
         path (`str`): The YAML file.
         overrides (`list[str]`): `key=value` with a YAML value. The key is a recipe's, with dots inside (`data.path`,
             `stages.align.token_noise`); or a field of a stage, or of `TrainingArguments` (`batch_size`, `max_steps`), which
-            is then set in every stage.
+            is then set in every stage (`data` and `augment` are the recipe's own).
 
     Returns:
         [`Recipe`]

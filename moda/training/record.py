@@ -15,6 +15,7 @@ from pictures_moda import load_picture
 
 from .curve import loss_phases, write_curve, write_scores
 from .machine import describe_machine
+from .resume import write_whole
 
 
 def evaluate(model, processor, held_out, catalogue, options):
@@ -35,16 +36,19 @@ def evaluate(model, processor, held_out, catalogue, options):
         raise ValueError(f"{catalogue.source} has no rows to evaluate on; set data.validation higher.")
     chosen = {key: options[key] for key in ("batch_size", "max_new_tokens") if key in options}
     started = time.monotonic()
-    sentences = describe_rows(model, processor, held_out, range(count), title="Describing held-out pictures", **chosen)
+    rows = [
+        index * len(held_out) // count for index in range(count)
+    ]  # spread: a mixture's parts lie one behind the other
+    sentences = describe_rows(model, processor, held_out, rows, title="Describing held-out pictures", **chosen)
     seconds = time.monotonic() - started
-    scores, exact = score_sentences(sentences, held_out.columns, range(count), catalogue.wording)
+    scores, exact = score_sentences(sentences, held_out.columns, rows, catalogue.wording)
     figures = {"evaluated_rows": count, "described_per_second": round(count / seconds, 1), "scores": scores}
     return sentences, {**figures, "exact_match": exact}
 
 
 def run_figures(recipe, catalogue, model, warmup, records):
     """Sums up a run: what was trained on what, how long, on which machine, with which versions."""
-    minutes = sum(record["minutes"] for record in records)
+    minutes = max(sum(record["minutes"] for record in records), 1e-3)
     seen = sum(record["rows_seen"] for record in records)
     return {
         "recipe": recipe.name,
@@ -72,21 +76,23 @@ def write_record(output, held_out, sentences, warmup, records, figures):
 
     Args:
         output (`Path`): The run's folder.
-        held_out ([`PixelDataset`]): The rows that were described, from its first.
+        held_out ([`PixelDataset`]): Of these, as many rows as there are sentences were described, evenly spread.
         sentences (`list[str]`): What was said of them; empty if nothing was.
         warmup (`dict`): Its `losses`.
         records (`list[dict]`): The stages'.
         figures (`dict`): The run's.
     """
     if sentences:
-        columns = {name: values for name, values in held_out.columns.items() if name in ("description", *ATTRIBUTES)}
+        rows = [index * len(held_out) // len(sentences) for index in range(len(sentences))]
+        names = [name for name in held_out.columns if name in ("description", *ATTRIBUTES)]
+        columns = {name: [held_out.columns[name][row] for row in rows] for name in names}
         with open(output / "predictions.csv", "w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(["sentence", *columns])
             writer.writerows(zip(sentences, *columns.values()))
         shown = min(32, len(sentences))
-        pictures = [load_picture(held_out.rows[index]["image"]) for index in range(shown)]
+        pictures = [load_picture(held_out.rows[row]["image"]) for row in rows[:shown]]
         contact_sheet(pictures, sentences[:shown], columns=8).save(output / "sheet.png")
     write_curve(output, {"warm-up": warmup["losses"], **loss_phases(records)})
     write_scores(output, records)
-    (output / "run.json").write_text(json.dumps(figures, indent=2) + "\n")  # it says that all is done
+    write_whole(output / "run.json", json.dumps(figures, indent=2) + "\n")  # it says that all is done

@@ -1,6 +1,7 @@
 """Going on where a run was cut off: what is there, whether it is this recipe's, and how long it took so far."""
 
 import json
+import os
 import re
 import time
 
@@ -24,11 +25,20 @@ def finished_run(output, checkpoints, recipe):
     Raises:
         `ValueError`: If a run of another recipe left weights there, naming what differs.
     """
-    written = output / "recipe.yaml"
-    if not written.is_file():
+    written = next((path for path in (checkpoints / "recipe.yaml", output / "recipe.yaml") if path.is_file()), None)
+    if written is None:
+        if any(checkpoints.glob("*/stage.json")) or any(checkpoints.glob("*/checkpoint-*")):
+            raise ValueError(
+                f"{checkpoints} holds a run whose recipe is gone; delete it, or choose another output_dir."
+            )
         return None
     if differences := _differences(yaml.safe_load(written.read_text()), yaml.safe_load(recipe.to_yaml())):
-        worked = [output / "run.json", *output.glob("*.safetensors"), *checkpoints.glob("*.json")]
+        worked = [
+            output / "run.json",
+            *output.glob("*.safetensors"),
+            *checkpoints.glob("*.json"),
+            *checkpoints.glob("*/*.json"),
+        ]
         if not any(path.exists() for path in worked) and not any(checkpoints.glob("*/checkpoint-*/trainer_state.json")):
             return None  # it was stopped before it had anything
         raise ValueError(
@@ -38,6 +48,13 @@ def finished_run(output, checkpoints, recipe):
     if not (output / "run.json").is_file():
         return None
     return json.loads((output / "run.json").read_text())
+
+
+def claim(output, checkpoints, recipe):
+    """Writes the recipe into the folders of its run, whole or not at all."""
+    for folder in (checkpoints, output):
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(folder / "recipe.yaml", recipe.to_yaml())
 
 
 def _differences(before, now):
@@ -58,29 +75,59 @@ def _flat(value, name=""):
         yield name, value
 
 
-def last_checkpoint(folder):
-    """Finds the newest checkpoint that was written to its end, by all processes.
+def last_checkpoint(folder, any_processes=False):
+    """Finds the newest checkpoint that was written to its end.
+
+    Args:
+        folder (`Path`): Where the checkpoints are.
+        any_processes (`bool`, *optional*, defaults to `False`): Whether one that a run of another number of processes wrote
+            counts.
 
     Returns:
         `str` or `None`
     """
-    numbered = {int(re.fullmatch(r"checkpoint-(\d+)", path.name)[1]): path for path in folder.glob("checkpoint-*")}
-    complete = [number for number, path in numbered.items() if _is_complete(path)]
-    return str(numbered[max(complete)]) if complete else None
+    numbers = {path: re.fullmatch(r"checkpoint-(\d+)", path.name) for path in folder.glob("checkpoint-*")}
+    whole = [path for path in numbers if numbers[path] and _is_whole(path, any_processes)]
+    if not whole:
+        return None
+    return str(max(whole, key=lambda path: int(numbers[path][1])))
 
 
-def _is_complete(checkpoint):
+def _is_whole(checkpoint, any_processes):
     try:  # the Trainer writes its state behind the weights, and each process its random state
         json.loads((checkpoint / "trainer_state.json").read_text())
     except (OSError, ValueError):
         return False
-    return len(list(checkpoint.glob("rng_state*.pth"))) == PartialState().num_processes
+    return any_processes or len(list(checkpoint.glob("rng_state*.pth"))) == PartialState().num_processes
+
+
+def check_start(folder, **facts):
+    """Notes what a stage starts from, or refuses to go on from something else.
+
+    Args:
+        folder (`Path`): The stage's checkpoints.
+        facts: What must be the same as when the stage began, such as its rows' fingerprint and the number of processes.
+
+    Raises:
+        `ValueError`: If one differs, naming it, then and now.
+    """
+    file = folder / "start.json"
+    if file.is_file() and last_checkpoint(folder, any_processes=True) is not None:
+        differences = _differences(json.loads(file.read_text()), facts)
+        if differences:
+            raise ValueError(
+                f"{folder} holds a stage that began otherwise ({'; '.join(differences)}); go on with what it began with, or "
+                "train into another output_dir."
+            )
+    if PartialState().is_main_process:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(file, json.dumps(facts))
 
 
 def keep_stage(folder, record):
     """Keeps a finished stage's figures; they say that it is finished."""
     folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / "stage.json", record)
+    write_whole(folder / "stage.json", json.dumps(record))
 
 
 def recall_stage(folder):
@@ -93,7 +140,7 @@ def keep_warmup(folder, tower, figures):
     """Keeps a warmed-up encoder, and the figures of its warm-up, for a run that is cut off later."""
     folder.mkdir(parents=True, exist_ok=True)
     save_file({name: value.contiguous() for name, value in tower.state_dict().items()}, folder / "warmup.safetensors")
-    _write(folder / "warmup.json", figures)
+    write_whole(folder / "warmup.json", json.dumps(figures))
 
 
 def recall_warmup(folder, tower):
@@ -105,9 +152,13 @@ def recall_warmup(folder, tower):
     return json.loads((folder / "warmup.json").read_text())
 
 
-def _write(file, figures):  # in one move: a file that is there is whole
-    unfinished = file.with_suffix(".unfinished")
-    unfinished.write_text(json.dumps(figures))
+def write_whole(file, text):
+    """Writes a file in one move: what is there is whole, whenever the power goes."""
+    unfinished = file.with_name(f"{file.name}.unfinished")
+    with open(unfinished, "w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
     unfinished.replace(file)
 
 

@@ -1,17 +1,28 @@
 """A stage of a recipe: what is trained, how fast, under which mask, in which batches."""
 
 import dataclasses
+import os
 from typing import Any, Optional
 
 import torch
 import transformers
 from transformers import TrainingArguments
 
-from .adapters import check_options
+from .adapters import check_installed, check_options
 from .machine import choose_precision
 
 
-TRAINER_FIELDS = {f.name for f in dataclasses.fields(TrainingArguments) if f.init} - {"output_dir"}
+# Of the Trainer's own ways these would break what a recipe promises: an exact resume, a batch as it says, curves by tokens.
+NOT_OURS = {
+    "output_dir",
+    "resume_from_checkpoint",
+    "ignore_data_skip",
+    "save_only_model",
+    "auto_find_batch_size",
+    "dataloader_persistent_workers",
+    "include_num_input_tokens_seen",
+}
+TRAINER_FIELDS = {f.name for f in dataclasses.fields(TrainingArguments) if f.init} - NOT_OURS
 TRAINER_DEFAULTS = {
     "remove_unused_columns": False,  # the collator reads columns that the model does not name
     "report_to": "none",
@@ -46,6 +57,7 @@ class Stage:
             what `per_device_train_batch_size` and `gradient_accumulation_steps` make.
         min_learning_rate (`float`, *optional*): What the learning rate of every part falls to along a cosine.
         augment (`list[str]`): `flip`, `shift`, or both. Defaults to the recipe's.
+        max_length (`int`, *optional*): Longest row in tokens, see [`ModaDataCollator`].
         packing (`bool`, defaults to `False`): Several rows in one, see [`ModaDataCollator`].
         group_by_length (`bool`, defaults to `False`): Batches of rows of like length.
         lora (`dict`): Fields of `peft.LoraConfig`, and `quantize: nf4` for a language model in 4 bit.
@@ -64,6 +76,7 @@ class Stage:
     batch_size: Optional[int] = None
     min_learning_rate: Optional[float] = None
     augment: list[str] = dataclasses.field(default_factory=list)
+    max_length: Optional[int] = None
     packing: bool = False
     group_by_length: bool = False
     lora: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -100,8 +113,17 @@ class Stage:
         check_options(self.lora)
         if self.min_learning_rate is not None:
             self._check_floor(where)
-        if not 0 <= self.token_noise < 1:
+        if not isinstance(self.token_noise, (int, float)) or not 0 <= self.token_noise < 1:
             raise ValueError(f"{where}.token_noise is {self.token_noise!r}; it is a share, from 0 up to 1.")
+        if self.loss_on not in ("answer", "all"):
+            raise ValueError(f"{where}.loss_on is {self.loss_on!r}; choose answer or all.")
+        for key in ("batch_size", "max_length"):
+            value = getattr(self, key)
+            if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+                raise ValueError(f"{where}.{key} is {value!r}; it is a whole number, from 1 up.")
+        for key in ("packing", "group_by_length"):
+            if not isinstance(getattr(self, key), bool):
+                raise ValueError(f"{where}.{key} is {getattr(self, key)!r}, where true or false belongs.")
 
     def _check_floor(self, where):
         kind = self.trainer.setdefault("lr_scheduler_type", "cosine")
@@ -125,7 +147,13 @@ class Stage:
         Returns:
             `TrainingArguments`, with `notes`, a list of what was chosen and why.
         """
+        if "lora" in self.rates:
+            check_installed(self.lora)
         settings, notes = choose_precision(self.trainer)
+        if settings.get("gradient_checkpointing") and not {"language", "lora"} & set(self.rates):
+            notes.append(
+                "gradient checkpointing: of no use in this stage: transformers does it in parts that are trained"
+            )
         arguments = training_arguments(output_dir, settings)
         plan_batches(arguments, self.batch_size, settings, f"stages.{self.name}")
         if arguments.world_size > 1 and "ddp_find_unused_parameters" not in settings:
@@ -149,6 +177,8 @@ def training_arguments(output_dir, settings):
             "label_smoothing_factor shifts no labels for models outside of transformers, so it would teach copying; "
             "leave it out."
         )
+    if transformers.__version__.startswith("4."):  # there one stage's precision would be every later one's
+        os.environ.pop("ACCELERATE_MIXED_PRECISION", None)
     # YAML reads no as false.
     settings = {key: "no" if key.endswith("_strategy") and value is False else value for key, value in settings.items()}
     for setting in dataclasses.fields(TrainingArguments):

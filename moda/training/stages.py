@@ -4,7 +4,7 @@ import shutil
 
 import torch
 from accelerate import PartialState
-from transformers import set_seed
+from transformers import TrainerState, set_seed
 
 from moda.data.features import FeatureDataset
 from moda.data.pixels import PixelDataset
@@ -16,7 +16,7 @@ from .adapters import add_adapter, merged, quantized, save_adapter
 from .build import load_model_and_processor
 from .machine import choose_attention
 from .parts import count_parts, freeze_all_but, freeze_table
-from .resume import Clock, keep_stage, last_checkpoint
+from .resume import Clock, check_start, keep_stage, last_checkpoint
 from .trainer import StageTrainer
 
 
@@ -28,7 +28,7 @@ def columns_of(rows):
     return [name for name in COLUMNS if name in rows.column_names]
 
 
-def run_stage(recipe, stage, model, processor, catalogue, held_out, folder, target):
+def run_stage(recipe, stage, model, processor, catalogue, held_out, wording, folder, target):
     """Trains one stage and leaves the model in `target`, or goes on with it.
 
     Args:
@@ -38,6 +38,7 @@ def run_stage(recipe, stage, model, processor, catalogue, held_out, folder, targ
         processor ([`ModaProcessor`]): The model's.
         catalogue ([`Catalogue`]): What the stage trains on.
         held_out ([`PixelDataset`]): Rows to evaluate on within the stage.
+        wording ([`Wording`]): Reads what is said of them.
         folder (`Path`): The stage's checkpoints.
         target (`Path`): Where the trained model goes, as a repository.
 
@@ -49,19 +50,18 @@ def run_stage(recipe, stage, model, processor, catalogue, held_out, folder, targ
     set_seed(arguments.seed)
     model.to(arguments.device)
     say(f"\nStage {stage.name}")
-    policy = stage.image_attention or model.config.image_attention
-    dataset = open_rows(recipe, stage, model, processor, catalogue.splits["train"], arguments.seed)
+    model.config.image_attention = stage.image_attention or model.config.image_attention
     # Convolutions on a CPU are a fifth faster with the channels last; to other encoders it makes no difference.
     model.model.vision_tower.to(memory_format=torch.channels_last)
+    dataset = open_rows(recipe, stage, model, processor, catalogue.splits["train"], arguments.seed)
+    check_start(folder, pictures=dataset.fingerprint, rows=len(dataset), processes=PartialState().num_processes)
     if "lora" in stage.rates:
         base = folder / "base"  # as the model is now: an adapter is nothing without it
         save_once(model, processor, base)
         if stage.lora.get("quantize"):
             model = quantized(base, stage.lora)
-        model.config.image_attention = policy
         model = add_adapter(model, stage.lora, "connector" in stage.rates, base)
     else:
-        model.config.image_attention = policy
         freeze_all_but(model, stage.rates)
     say(freeze_table(model, stage.rates))
     plan = batches_of(arguments)
@@ -73,27 +73,32 @@ def run_stage(recipe, stage, model, processor, catalogue, held_out, folder, targ
         say(note)
 
     collator = ModaDataCollator(
-        processor, token_noise=stage.token_noise, packing=stage.packing, loss_on=stage.loss_on, seed=arguments.seed
+        processor,
+        max_length=stage.max_length,
+        token_noise=stage.token_noise,
+        packing=stage.packing,
+        loss_on=stage.loss_on,
+        seed=arguments.seed,
     )
     score = None
     if arguments.eval_strategy != "no":
-        score = scorer(recipe, model, processor, held_out, catalogue, say)
+        score = scorer(recipe, model, processor, held_out, wording, arguments)
     clock = Clock()
     trainer = StageTrainer(
         model,
         arguments,
         stage=stage,
         collator=collator,
-        eval_collator=ModaDataCollator(processor, loss_on=stage.loss_on),
+        eval_collator=ModaDataCollator(processor, max_length=stage.max_length, loss_on=stage.loss_on),
         score=score,
         train_dataset=dataset,
         eval_dataset=torch.utils.data.Subset(held_out, fixed_rows(recipe, held_out)),
         processing_class=processor,
         callbacks=[clock],
     )
-    trainer.train(resume_from_checkpoint=last_checkpoint(folder))
+    if not restored(trainer, last_checkpoint(folder)):
+        trainer.train(resume_from_checkpoint=last_checkpoint(folder))
 
-    seen = trainer.state.global_step * plan["rows"]
     record = {
         "stage": stage.name,
         "trained": stage.rates,
@@ -105,7 +110,7 @@ def run_stage(recipe, stage, model, processor, catalogue, held_out, folder, targ
         "batch": plan,
         "notes": notes,
         "steps": trainer.state.global_step,
-        "rows_seen": seen,
+        "rows_seen": rows_seen(trainer.state.global_step, len(dataset), plan["rows"], arguments.dataloader_drop_last),
         "tokens": trainer.state.num_input_tokens_seen,
         "minutes": round(clock.minutes, 3),
         "best_checkpoint": trainer.state.best_global_step if arguments.load_best_model_at_end else None,
@@ -115,8 +120,10 @@ def run_stage(recipe, stage, model, processor, catalogue, held_out, folder, targ
         if PartialState().is_main_process:
             save_adapter(model, folder / "adapter")
         model = merged(model, base)
+    # Sharded weights are put together by all processes.
+    weights = trainer.accelerator.get_state_dict(trainer.model_wrapped) if trainer.is_fsdp_enabled else None
     if PartialState().is_main_process:
-        model.save_pretrained(target)
+        model.save_pretrained(target, state_dict=weights)
         processor.save_pretrained(target)
         keep_stage(folder, record)
         for checkpoint in folder.glob("checkpoint-*"):
@@ -161,13 +168,51 @@ def fixed_rows(recipe, held_out):
     return [index * len(held_out) // count for index in range(count)]
 
 
-def scorer(recipe, model, processor, held_out, catalogue, say):
-    """What describes and scores rows at each evaluation; `None` where the mask lets nothing be generated."""
+def scorer(recipe, model, processor, held_out, wording, arguments):
+    """What describes and scores rows at each evaluation; `None` where nothing can be generated."""
+    metric = (arguments.metric_for_best_model or "loss").removeprefix("eval_")
+    known = {"loss", "exact_match", *(name for name in ATTRIBUTES if name in held_out.columns)}
+    known |= {"attributes"} if len(known) > 2 else set()
+    why = None
     if model.config.image_attention == "full":
-        say("Evaluations of this stage give the loss alone: under the full mask nothing can be generated.")
+        why = "under the full mask nothing can be generated"
+    elif arguments.fsdp:
+        why = "the weights are spread over the processes"
+    if why:
+        PartialState().print(f"Evaluations of this stage give the loss alone: {why}.")
+        known = {"loss"}
+    if arguments.load_best_model_at_end and metric not in known:
+        raise ValueError(
+            f"metric_for_best_model is {metric!r}, and evaluations of this stage give {', '.join(sorted(known))}; choose one, or "
+            "leave load_best_model_at_end out of this stage."
+        )
+    if why:
         return None
     options = {key: recipe.evaluation[key] for key in ("batch_size", "max_new_tokens") if key in recipe.evaluation}
-    return GenerationScore(processor, held_out, fixed_rows(recipe, held_out), catalogue.wording, **options)
+    return GenerationScore(processor, held_out, fixed_rows(recipe, held_out), wording, **options)
+
+
+def restored(trainer, checkpoint):
+    """Takes up a stage that was trained to its last step and cut off before it was kept; says whether it was.
+
+    (The Trainer looks whether it is done after a step, not before: it would train one too many.)
+    """
+    if checkpoint is None:
+        return False
+    state = TrainerState.load_from_json(f"{checkpoint}/trainer_state.json")
+    if state.global_step < state.max_steps:
+        return False
+    best = state.best_model_checkpoint if trainer.args.load_best_model_at_end else None
+    trainer._load_from_checkpoint(best or checkpoint)
+    trainer.state = state
+    return True
+
+
+def rows_seen(steps, rows, batch, drop_last):
+    """Counts the rows that some steps trained on; the last step of an epoch has what is left."""
+    per_epoch = max(rows // batch, 1) if drop_last else -(-rows // batch)
+    epochs, more = divmod(steps, per_epoch)
+    return epochs * (per_epoch * batch if drop_last else rows) + more * batch
 
 
 def batches_of(arguments):

@@ -84,8 +84,13 @@ class StageTrainer(Trainer):
     def _stop(self, loss, rows):
         raise ValueError(
             f"The loss is {loss} at step {self.state.global_step + 1} of stage {self.stage.name}, in the batch of rows "
-            f"{', '.join(map(str, rows.tolist())) if rows is not None else '(unnamed)'}; the last good checkpoint is kept: "
-            "lower the learning rate or max_grad_norm, or look at those rows, and start again."
+            f"{', '.join(map(str, rows.tolist())) if rows is not None else '(unnamed)'}; {self._way_out()}"
+        )
+
+    def _way_out(self):
+        return (
+            f"look at the data, or go on from the last good checkpoint in {self.args.output_dir}, which is kept, with a lower "
+            "learning rate: model={pretrained: that checkpoint} and another output_dir."
         )
 
     def _split_loss(self, logits, input_ids, labels):
@@ -117,8 +122,8 @@ class StageTrainer(Trainer):
         for name, parameter in self.accelerator.unwrap_model(model).named_parameters():
             if parameter.requires_grad and not torch.isfinite(parameter).all():
                 raise ValueError(
-                    f"{name} is no longer finite after step {self.state.global_step} of stage {self.stage.name}; the last "
-                    "good checkpoint is kept: lower the learning rate or max_grad_norm, and start again."
+                    f"{name} is no longer finite after step {self.state.global_step} of stage {self.stage.name}; "
+                    + self._way_out()
                 )
         super()._save_checkpoint(model, trial)
 
