@@ -28,7 +28,7 @@ test-4.57: .venv/ready .venv-4.57/ready
 .venv-4.57/ready: pyproject.toml constraints-4.57.txt
 	$(PYTHON) -m venv .venv-4.57
 	.venv-4.57/bin/python -m pip install -q "torch==$$(sed -n 's/^torch==//p' constraints-4.57.txt)"
-	.venv-4.57/bin/python -m pip install -q -c constraints-4.57.txt -e . pytest
+	.venv-4.57/bin/python -m pip install -q -c constraints-4.57.txt -e ".[peft]" pytest
 	touch $@
 
 bench: .venv/ready

@@ -1,6 +1,6 @@
-"""Keeps the figures of a run as a committed result: `python benchmarks/keep_run.py runs/demo [name]`.
+"""Keeps the figures of a run, or of backbones, as a committed result: `python benchmarks/keep_run.py runs/demo [name]`.
 
-Of the demo, whose pictures are drawn by this project, the sheet is kept as well.
+Of the demo, whose pictures are drawn by this project, the sheet is kept as well; of the four alignment stages the curves.
 """
 
 import json
@@ -15,12 +15,18 @@ RESULTS = Path(__file__).resolve().parent / "results"
 
 
 def main(folder, name=None):
-    figures = json.loads((folder / "run.json").read_text())
+    if (folder / "backbones.json").is_file():
+        figures, name = json.loads((folder / "backbones.json").read_text()), "backbones"
+        figures["settings"].pop("data")
+    else:
+        figures = json.loads((folder / "run.json").read_text())
     name = name or figures["recipe"]
-    figures["source"] = Path(figures["source"]).name
+    for record in (figures, *(stage["data"] for stage in figures.get("stages", ()))):
+        record["source"] = Path(record["source"]).name  # where it lay is nobody's business
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps(figures, indent=2) + "\n")
-    shutil.copy(folder / "loss.png", RESULTS / f"{name}-loss.png")
+    if name == "alignment-mini":
+        shutil.copy(folder / "scores.png", RESULTS / f"{name}-scores.png")
     if name == "demo":
         sheet = Image.open(folder / "sheet.png").convert("RGB")
         sheet.save(RESULTS / "demo-sheet.jpg", quality=88)  # a quarter of the PNG's bytes

@@ -21,6 +21,10 @@ RUNS = {
         "the same, linear connector",
         "python train.py recipes/demo.yaml model.connector_type=linear output_dir=runs/linear",
     ),
+    "alignment-mini": (
+        "drawn catalogue, four alignment stages, own CLIP and language model",
+        "moda backbones runs/backbones && python train.py recipes/alignment-mini.yaml",
+    ),
     "fashion-small": (
         "Kaggle's Fashion Product Images, 60×80 px",
         "python train.py recipes/fashion-small.yaml data.path=…",
@@ -55,13 +59,24 @@ def scores_table():
             f"| {run['parameters']:,} |"
         )
         commands.append(f"`{command}`")
-    demo = read("demo.json")
+    demo, backbones = read("demo.json"), read("backbones.json")
+    own = ""
+    if backbones is not None:
+        clip, language = backbones["clip"], backbones["language"]
+        own = (
+            f" The four stages' backbones took {clip['minutes'] + language['minutes']:.0f} minutes more: a CLIP that finds a "
+            f"picture's sentence among 64 in {100 * clip['quality']['recall_at_1']:.0f} % (by chance "
+            f"{100 * clip['quality']['recall_chance']:.1f} %), a language model of perplexity "
+            f"{language['quality']['perplexity']:.1f} (by the words' frequency alone "
+            f"{language['quality']['unigram_perplexity']:.0f})."
+        )
     return [
         *lines,
         "",
-        f"`moda-mini` from random weights, on {demo['machine']}, shared with others. A row is right when the "
+        "`moda-mini` from random weights, on two shared cores without a GPU (`benchmarks/results/` names each run's machine; the "
+        f"demo's: {demo['machine']}). A row is right when the "
         "greedy sentence states its value and no other; no held-out row was trained on. Training includes the encoder's "
-        "warm-up. In the drawings gender and usage are told by conventions (swing tag, backdrop), so those two columns say "
+        f"warm-up.{own} In the drawings gender and usage are told by conventions (swing tag, backdrop), so those two columns say "
         f"nothing about photographs. Commands: {'; '.join(commands)}.",
     ]
 
@@ -86,6 +101,55 @@ def presets_table():
     ]
 
 
+WHAT = {
+    "guide": "the guide's loop: encoder at every step, logits everywhere, padded, float32",
+    "features": "+ kept features",
+    "labels": "+ logits where there are labels",
+    "precision": "+ precision and attention chosen by the machine",
+    "packed": "+ packed rows",
+    "compiled": "+ `torch_compile: true`",
+}
+
+
+def training_table():
+    file = RESULTS / "training.csv"
+    if not file.is_file():
+        return []
+    with open(file) as stream:
+        rows = list(csv.DictReader(stream))
+    lines = [
+        "",
+        "| training, frozen encoder | rows/s | tokens/s | times the guide's loop | least – most | times the line above |",
+    ]
+    lines.append("| --- | ---: | ---: | ---: | ---: | ---: |")
+    for row in rows:
+        lines.append(
+            f"| {row['model']}: {WHAT[row['variant']]} | {float(row['rows_per_s']):.3g} | {float(row['tokens_per_s']):,.0f} "
+            f"| {row['ratio']} | {row['ratio_min']} – {row['ratio_max']} | {row['to_previous']} |"
+        )
+    lines += [
+        "",
+        f"Medians within one run on {rows[0]['machine']}, shared with others (`python benchmarks/training.py`).",
+    ]
+    work = read("guides-work.json")
+    if work is not None:
+        lines[-1] += (
+            f" The guide's work (5,400 pictures × 40 epochs) would take {work['hours_on_this_machine']} hours here at "
+            f"{100 * work['share_of_matrix_rate']:.0f} % of the processor's {work['precision']} matrix rate: a projection from "
+            "these steps, not a run."
+        )
+    file = RESULTS / "resume.csv"
+    if file.is_file():
+        with open(file) as stream:
+            resumed = list(csv.DictReader(stream))
+        most = max(float(row["more_than_a_fresh_start"]) for row in resumed)
+        lines[-1] += (
+            f" Going on from a checkpoint takes at most {most:.1f} seconds longer than a fresh start, whatever the step (up to "
+            f"{resumed[-1]['cut_off_at_step']}; `python benchmarks/resume.py`)."
+        )
+    return lines
+
+
 def full_size_line():
     run = read("full-size.json")
     if run is None:
@@ -101,7 +165,9 @@ def full_size_line():
 def main():
     readme = ROOT / "README.md"
     before = readme.read_text()
-    text = "\n".join([MARKS[0], "", *scores_table(), *presets_table(), *full_size_line(), "", MARKS[1]])
+    text = "\n".join(
+        [MARKS[0], "", *scores_table(), *presets_table(), *training_table(), *full_size_line(), "", MARKS[1]]
+    )
     after = re.sub(re.escape(MARKS[0]) + ".*?" + re.escape(MARKS[1]), lambda _: text, before, flags=re.S)
     if "--check" in sys.argv:
         if after != before:

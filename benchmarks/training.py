@@ -46,6 +46,7 @@ FIELDS = (
     "ratio",
     "ratio_min",
     "ratio_max",
+    "to_previous",
     "steps",
     "batch",
     "machine",
@@ -144,7 +145,7 @@ def measure(name):
             stopwatch = Stopwatch()
             settings = {
                 "max_steps": plan["steps"] + plan["idle"], "per_device_train_batch_size": plan["batch"], "save_strategy": "no",
-                "disable_tqdm": True, "logging_strategy": "no", "use_cpu": True, "torch_compile": "compile" in what,
+                "disable_tqdm": True, "logging_strategy": "no", "use_cpu": not torch.cuda.is_available(), "torch_compile": "compile" in what,
                 **({} if "precision" in what else {"bf16": False}),
             }  # fmt: skip
             stage = Stage(
@@ -165,8 +166,9 @@ def measure(name):
             seconds[variant].append(statistics.median(stopwatch.seconds()[plan["idle"] - 1 :]))
             tokens[variant] = trainer.state.num_input_tokens_seen / arguments.max_steps
             print(f"{name} {variant}: {1000 * seconds[variant][-1]:.0f} ms a step", flush=True)
-    for variant in variants:
+    for previous, variant in zip([variants[0], *variants], variants):
         middle = statistics.median(seconds[variant])
+        steps_up = [before / own for before, own in zip(seconds[previous], seconds[variant])]
         ratios = [guide / own for guide, own in zip(seconds["guide"], seconds[variant])]
         yield {
             "model": name,
@@ -176,6 +178,7 @@ def measure(name):
             "ratio": f"{statistics.median(ratios):.2f}",
             "ratio_min": f"{min(ratios):.2f}",
             "ratio_max": f"{max(ratios):.2f}",
+            "to_previous": f"{statistics.median(steps_up):.2f}",
             "steps": plan["steps"] * plan["turns"],
             "batch": plan["batch"],
             "machine": describe_machine(),
@@ -197,7 +200,9 @@ def write_guides_work(model, rows_per_s, length=30):
     parts = parameters_of(model)
     trained = sum(parameter.numel() for part in ("connector", "language") for parameter in parts[part])
     positions = model.config.image_seq_length + len("Describe the product.\n") + length  # a byte tokenizer
-    flops_a_row = 6 * trained * positions  # of each weight two on the way there and four on the way back
+    head = model.lm_head.weight.numel()  # tied to the embedding; multiplied where there is a label
+    # Of each weight two on the way there and four on the way back.
+    flops_a_row = 6 * ((trained - head) * positions + head * length)
     share = flops_a_row * rows_per_s / matrix_rate
     work = {
         "what": "PROJECTION, not a run: 5,400 pictures x 40 epochs, sentences of 30 tokens, 519M shapes, from kept features",

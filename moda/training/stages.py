@@ -83,7 +83,6 @@ def run_stage(recipe, stage, model, processor, catalogue, held_out, wording, fol
     score = None
     if arguments.eval_strategy != "no":
         score = scorer(recipe, model, processor, held_out, wording, arguments)
-    clock = Clock()
     trainer = StageTrainer(
         model,
         arguments,
@@ -94,7 +93,7 @@ def run_stage(recipe, stage, model, processor, catalogue, held_out, wording, fol
         train_dataset=dataset,
         eval_dataset=torch.utils.data.Subset(held_out, fixed_rows(recipe, held_out)),
         processing_class=processor,
-        callbacks=[clock],
+        callbacks=[Clock()],
     )
     if not restored(trainer, last_checkpoint(folder)):
         trainer.train(resume_from_checkpoint=last_checkpoint(folder))
@@ -104,17 +103,11 @@ def run_stage(recipe, stage, model, processor, catalogue, held_out, wording, fol
         "trained": stage.rates,
         "image_attention": model.config.image_attention,
         "parts": count_parts(model),
-        "rows": len(dataset),
         "data": {"source": catalogue.source, "fingerprint": dataset.fingerprint},
         "from_features": isinstance(dataset, FeatureDataset),
         "batch": plan,
         "notes": notes,
-        "steps": trainer.state.global_step,
-        "rows_seen": rows_seen(trainer.state.global_step, len(dataset), plan["rows"], arguments.dataloader_drop_last),
-        "tokens": trainer.state.num_input_tokens_seen,
-        "minutes": round(clock.minutes, 3),
-        "best_checkpoint": trainer.state.best_global_step if arguments.load_best_model_at_end else None,
-        "log": trainer.state.log_history,
+        **progress_of(trainer, len(dataset), plan["rows"]),
     }
     if "lora" in stage.rates:
         if PartialState().is_main_process:
@@ -208,11 +201,26 @@ def restored(trainer, checkpoint):
     return True
 
 
-def rows_seen(steps, rows, batch, drop_last):
-    """Counts the rows that some steps trained on; the last step of an epoch has what is left."""
-    per_epoch = max(rows // batch, 1) if drop_last else -(-rows // batch)
-    epochs, more = divmod(steps, per_epoch)
-    return epochs * (per_epoch * batch if drop_last else rows) + more * batch
+def progress_of(trainer, rows, batch):
+    """How far a trainer came, over all sessions of its stage: steps, rows, tokens, minutes, and its log.
+
+    Args:
+        trainer (`Trainer`): After its training.
+        rows (`int`): Of its dataset.
+        batch (`int`): Rows of an optimizer step; the last step of an epoch has what is left, or is left out.
+    """
+    state, whole = trainer.state, trainer.args.dataloader_drop_last
+    per_epoch = max(rows // batch, 1) if whole else -(-rows // batch)
+    epochs, more = divmod(state.global_step, per_epoch)
+    return {
+        "rows": rows,
+        "steps": state.global_step,
+        "rows_seen": epochs * (per_epoch * batch if whole else rows) + more * batch,
+        "tokens": state.num_input_tokens_seen,
+        "minutes": round(max((entry.get("seconds", 0.0) for entry in state.log_history), default=0.0) / 60, 3),
+        "best_checkpoint": state.best_global_step if trainer.args.load_best_model_at_end else None,
+        "log": state.log_history,
+    }
 
 
 def batches_of(arguments):
