@@ -295,3 +295,35 @@ def test_accumulated_small_batches_are_one_large_batch(trained, tmp_path):
         weights.append(load_file(tmp_path / name / "model.safetensors"))
     for name, value in weights[0].items():
         torch.testing.assert_close(value, weights[1][name], atol=2e-5, rtol=1e-4, msg=name)
+
+
+def test_descriptions_questions_and_conversations_are_learnt_in_one_mixture(trained, squares, tmp_path):
+    table = load_dataset("parquet", data_files=str(squares), split="train")
+    colours = table["baseColour"][:]
+    asked = table.select_columns(["image", "split"])
+    asked.add_column("question", ["What colour is it?"] * len(table)).add_column("answer", colours).to_parquet(
+        tmp_path / "asked.parquet"
+    )
+    talks = [
+        [
+            {"from": "human", "value": "<image>\nWhat colour is it?"},
+            {"from": "gpt", "value": colour},
+            {"from": "human", "value": "Who is it for?"},
+            {"from": "gpt", "value": "Men."},
+        ]
+        for colour in colours
+    ]
+    asked.add_column("conversations", talks).to_parquet(tmp_path / "talks.parquet")
+    parts = [str(squares), str(tmp_path / "asked.parquet"), str(tmp_path / "talks.parquet")]
+    recipe = yaml.safe_load(shorter(trained, tmp_path / "mixed").read_text())
+    recipe["data"] = {"mix": [{"path": path, "weight": 1} for path in parts], "wordings": 2}
+    recipe["stages"]["describe"].update(max_steps=450, augment=[], packing=True, group_by_length=True)
+    recipe["warmup"]["max_steps"] = 40
+    (tmp_path / "mixed.yaml").write_text(yaml.safe_dump(recipe))
+    figures = run(load_recipe(tmp_path / "mixed.yaml"))
+    assert figures["evaluated_rows"] == 36 and figures["train_rows"] > 200
+    with open(tmp_path / "mixed" / "predictions.csv") as file:
+        said = [row["sentence"] for row in csv.DictReader(file)]
+    questions = said[12:]  # a mixture's validation splits lie one behind the other
+    right = sum(sentence == colour for sentence, colour in zip(questions, [*colours[:12]] * 2))
+    assert right >= 20, said
