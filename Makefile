@@ -10,7 +10,7 @@ BIN := .venv/bin
 	$(PYTHON) -m venv .venv
 	@# torch first and alone, so that pip takes the build it is told to and the others find it there
 	$(BIN)/python -m pip install -q "torch==$$(sed -n 's/^torch==//p' constraints.txt)"
-	$(BIN)/python -m pip install -q -c constraints.txt -e ".[dev,peft,trl]"
+	$(BIN)/python -m pip install -q -c constraints.txt -e ".[dev,trl]"
 	touch $@
 
 demo: .venv/ready
