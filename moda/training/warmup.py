@@ -86,7 +86,7 @@ def warm_up(recipe, model, processor, catalogue, folder, done=False):
         return nothing
     say("Warming up the encoder: it learns to read the metadata off the pictures.")
     shared = {name: recipe.trainer[name] for name in SHARED if name in recipe.trainer}
-    settings = {"save_strategy": "no", "include_num_input_tokens_seen": "no", **shared, **recipe.warmup}
+    settings = {"save_strategy": "no", "include_num_input_tokens_seen": False, **shared, **recipe.warmup}
     batch_size = settings.pop("batch_size", None)
     arguments = training_arguments(folder / "warmup", settings)
     plan_batches(arguments, batch_size, settings, "warmup")
