@@ -30,8 +30,11 @@ def test_commands_are_recipes_with_overrides(command, monkeypatch):
     monkeypatch.chdir(ROOT)
     recipe, *overrides = shlex.split(command, comments=True)
     read = load_recipe(recipe, [*overrides, "use_cpu=true"])
+    assert not overrides or read.to_yaml() != load_recipe(recipe, ["use_cpu=true"]).to_yaml()
     for stage in read.stage_list:
-        stage.arguments("runs/test")
+        settings = stage.arguments("runs/test")
+        batch = settings.per_device_train_batch_size * settings.gradient_accumulation_steps
+        assert settings.use_cpu and stage.batch_size in (None, batch)
 
 
 def test_there_are_commands():

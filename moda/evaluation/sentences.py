@@ -41,6 +41,11 @@ def describe_rows(model, processor, dataset, indices, batch_size=64, max_new_tok
     return gather_object(said) if state.num_processes > 1 else said
 
 
+def spread(count, rows):
+    """Chooses `count` of `rows` row numbers, evenly: a mixture's parts lie one behind the other."""
+    return [index * rows // count for index in range(count)]
+
+
 def question_of(row):
     """What is asked of a row: its prompt, the first question of its conversation, or `None` for the default."""
     if row.get("messages"):

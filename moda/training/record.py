@@ -10,7 +10,7 @@ import transformers
 
 from moda.data.sheet import contact_sheet
 from moda.data.wording import ATTRIBUTES
-from moda.evaluation.sentences import describe_rows, score_sentences
+from moda.evaluation.sentences import describe_rows, score_sentences, spread
 from pictures_moda import load_picture
 
 from .curve import loss_phases, write_curve, write_scores
@@ -36,9 +36,7 @@ def evaluate(model, processor, held_out, catalogue, options):
         raise ValueError(f"{catalogue.source} has no rows to evaluate on; set data.validation higher.")
     chosen = {key: options[key] for key in ("batch_size", "max_new_tokens") if key in options}
     started = time.monotonic()
-    rows = [
-        index * len(held_out) // count for index in range(count)
-    ]  # spread: a mixture's parts lie one behind the other
+    rows = spread(count, len(held_out))
     sentences = describe_rows(model, processor, held_out, rows, title="Describing held-out pictures", **chosen)
     seconds = time.monotonic() - started
     scores, exact = score_sentences(sentences, held_out.columns, rows, catalogue.wording)
@@ -83,7 +81,7 @@ def write_record(output, held_out, sentences, warmup, records, figures):
         figures (`dict`): The run's.
     """
     if sentences:
-        rows = [index * len(held_out) // len(sentences) for index in range(len(sentences))]
+        rows = spread(len(sentences), len(held_out))
         names = [name for name in held_out.columns if name in ("description", *ATTRIBUTES)]
         columns = {name: [held_out.columns[name][row] for row in rows] for name in names}
         with open(output / "predictions.csv", "w", newline="", encoding="utf-8") as file:

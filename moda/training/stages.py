@@ -9,7 +9,7 @@ from transformers import TrainerState, set_seed
 from moda.data.features import FeatureDataset
 from moda.data.pixels import PixelDataset
 from moda.data.wording import ATTRIBUTES
-from moda.evaluation.sentences import GenerationScore
+from moda.evaluation.sentences import GenerationScore, spread
 from processing_moda import ModaDataCollator
 
 from .adapters import add_adapter, merged, quantized, save_adapter
@@ -46,7 +46,7 @@ def run_stage(recipe, stage, model, processor, catalogue, held_out, wording, fol
         `tuple[ModaForConditionalGeneration, dict]`: The trained model, and the stage's figures.
     """
     say = PartialState().print
-    arguments = stage.arguments(folder)
+    arguments = stage.arguments(folder)  # anew: a process has one precision, that of the arguments made last
     set_seed(arguments.seed)
     model.to(arguments.device)
     say(f"\nStage {stage.name}")
@@ -95,8 +95,9 @@ def run_stage(recipe, stage, model, processor, catalogue, held_out, wording, fol
         processing_class=processor,
         callbacks=[Clock()],
     )
-    if not restored(trainer, last_checkpoint(folder)):
-        trainer.train(resume_from_checkpoint=last_checkpoint(folder))
+    checkpoint = last_checkpoint(folder)
+    if not restored(trainer, checkpoint):
+        trainer.train(resume_from_checkpoint=checkpoint)
 
     record = {
         "stage": stage.name,
@@ -158,7 +159,7 @@ def open_rows(recipe, stage, model, processor, rows, seed):
 def fixed_rows(recipe, held_out):
     """The rows that are evaluated again and again, spread evenly over the held-out ones."""
     count = min(recipe.evaluation.get("training_rows") or 128, len(held_out))
-    return [index * len(held_out) // count for index in range(count)]
+    return spread(count, len(held_out))
 
 
 def scorer(recipe, model, processor, held_out, wording, arguments):

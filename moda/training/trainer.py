@@ -8,10 +8,9 @@ from torch.optim.lr_scheduler import LambdaLR
 from transformers import Trainer, TrainerCallback
 from transformers.trainer_pt_utils import get_length_grouped_indices
 
+from collator_moda import IGNORED
+
 from .parts import parameter_groups
-
-
-IGNORED = -100
 
 
 class StageTrainer(Trainer):
