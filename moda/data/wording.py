@@ -3,20 +3,14 @@
 import functools
 import random
 import re
-from collections import defaultdict
 
 import inflect
 
-from .words import ARTICLE_WORDS, COLOUR_WORDS, GENDER_WORDS, PATTERN_WORDS, USAGE_WORDS
+from .lexicon import Lexicon
+from .words import ARTICLE_WORDS, DRAWN, GENDER_WORDS, PAIRS
 
 
 ATTRIBUTES = ("articleType", "baseColour", "pattern", "gender", "usage")
-# What comes in twos is "a pair of" them; the last word decides.
-PAIRS = frozenset(
-    "boots booties boxers briefs bottoms capris cufflinks earrings flats flops gloves heels jeans jeggings laces leggings "
-    "loafers mules pants pyjamas sandals shoes shorts slippers socks stockings sunglasses suspenders tights trousers "
-    "wristbands".split()
-)
 WORN = ("Apparel", "Footwear", "Accessories")
 # {look}: colour and pattern. A clause in brackets falls away when the row lacks what it says.
 TEMPLATES = (
@@ -51,27 +45,20 @@ class Wording:
     """
 
     def __init__(self, values=None):
-        drawn = {
-            "articleType": ARTICLE_WORDS,
-            "baseColour": COLOUR_WORDS,
-            "pattern": PATTERN_WORDS,
-            "gender": GENDER_WORDS,
-            "usage": USAGE_WORDS,
-        }
-        values = drawn if values is None else values
+        values = DRAWN if values is None else values
         self._inflect = inflect.engine()
         self._with_article = functools.lru_cache(self._inflect.a)
         self.articles = {name: self._article(name) for name in values.get("articleType", ())}
         self.words = {
             attribute: {
-                name: drawn[attribute][name] if name in drawn[attribute] else name.lower()
+                name: DRAWN[attribute][name] if name in DRAWN[attribute] else name.lower()
                 for name in values.get(attribute, ())
             }
             for attribute in ("baseColour", "pattern", "usage")
         }
         self.words["baseColour"].update({name: "multicoloured" for name in self.words["baseColour"] if name == "Multi"})
         self.genders = {name: self._gender(name) for name in values.get("gender", ())}
-        self._read = self._reader()
+        self.lexicon = Lexicon(values)
 
     def _article(self, name):
         if name in ARTICLE_WORDS:
@@ -142,35 +129,22 @@ class Wording:
             raise ValueError(f"{attribute} is {value!r}, which this catalogue does not hold.")
         return self.words[attribute][value]
 
-    def _reader(self):
-        meanings = defaultdict(list)
-        for name, article in self.articles.items():
-            meanings[article["phrase"]].append(("articleType", name))
-        for attribute, words in self.words.items():
-            for name, word in words.items():
-                if word:
-                    meanings[word].append((attribute, name))
-        for name, forms in self.genders.items():
-            for word in set(forms.values()):
-                meanings[word].append(("gender", name))
-        # Longest first: "navy blue" before "blue", "sports shoes" before "sports".
-        ordered = sorted(meanings, key=lambda word: (-len(word), word))
-        either = "|".join(map(re.escape, ordered)) or "(?!)"
-        return re.compile(rf"(?<![\w-])(?:{either})(?![\w-])"), dict(meanings)
-
     def read(self, sentence):
-        """Reads the attributes that a sentence states.
+        """Reads the attributes that a sentence states; see [`Lexicon`].
 
         Args:
             sentence (`str`): Any sentence.
 
         Returns:
-            `dict[str, list[str]]`: For each attribute the catalogue's values found, in order and without repeats.
+            `dict[str, list[str]]`: For each attribute the values found, the likeliest where words may mean several, in order
+            and without repeats.
         """
         found = {attribute: [] for attribute in ATTRIBUTES}
-        pattern, meanings = self._read
-        for match in pattern.finditer(sentence.lower().replace("’", "'")):
-            for attribute, name in meanings[match.group()]:
-                if name not in found[attribute]:
-                    found[attribute].append(name)
+        mentions = self.lexicon.read(sentence)
+        named = {mention.start for mention in mentions if mention.attribute == "articleType"}
+        for mention in mentions:
+            if mention.attribute == "usage" and mention.start in named:
+                continue  # "sports shoes" is what they are called
+            if mention.values[0] not in found.get(mention.attribute, mention.values):
+                found[mention.attribute].append(mention.values[0])
         return found

@@ -80,3 +80,18 @@ USAGE_WORDS: dict[str, str] = {
     "Ethnic": "ethnic",
     "Party": "party",
 }
+
+DRAWN = {
+    "articleType": ARTICLE_WORDS,
+    "baseColour": COLOUR_WORDS,
+    "pattern": PATTERN_WORDS,
+    "gender": GENDER_WORDS,
+    "usage": USAGE_WORDS,
+}
+
+# What comes in twos is "a pair of" them; the last word decides.
+PAIRS = frozenset(
+    "boots booties boxers briefs bottoms capris cufflinks earrings flats flops gloves heels jeans jeggings laces leggings "
+    "loafers mules pants pyjamas sandals shoes shorts slippers socks stockings sunglasses suspenders tights trousers "
+    "wristbands".split()
+)
