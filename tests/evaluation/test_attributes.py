@@ -1,9 +1,11 @@
 """Attribute accuracy, against counts made by hand."""
 
+import math
+
 import pytest
 
 from moda.data.wording import Wording
-from moda.evaluation.attributes import attribute_accuracy
+from moda.evaluation.attributes import attribute_accuracy, attribute_rows
 
 
 WORDING = Wording()
@@ -55,3 +57,34 @@ def test_a_solid_colour_goes_without_saying():
 def test_sentences_and_rows_must_align():
     with pytest.raises(ValueError, match=r"3 sentences for \[4\] rows"):
         attribute_accuracy(["a", "b", "c"], ROWS, WORDING)
+
+
+def test_row_by_row():
+    rows = [{"gender": "Men", "baseColour": None, "pattern": "Solid"}, {"gender": None, "pattern": "Striped"}, {}]
+    scores = attribute_rows(["A red shirt for guys.", "A checked shirt.", ""], rows, WORDING)
+    assert {name: [None if math.isnan(value) else value for value in values] for name, values in scores.items()} == {
+        "pattern": [1.0, 0.0, None],
+        "gender": [1.0, None, None],
+    }
+    assert attribute_rows([], [], WORDING) == {}
+    with pytest.raises(ValueError, match="1 sentences for 3 rows"):
+        attribute_rows(["a"], rows, WORDING)
+
+
+def test_vague_words_are_right_where_they_may_be():
+    rows = {"articleType": ["Sports Shoes", "Casual Shoes", "Sandals"]}
+    scores = attribute_accuracy(["Red sneakers"] * 3, rows, WORDING)
+    assert scores["articleType"]["right"] == 2
+
+
+def test_other_words_for_the_same_are_right():
+    scores = attribute_accuracy(
+        ["Navy tee, guys"], {"articleType": ["Tshirts"], "baseColour": ["Navy Blue"], "gender": ["Men"]}, WORDING
+    )
+    assert all(score["accuracy"] == 1 for score in scores.values())
+
+
+def test_what_no_row_has_has_no_score():
+    assert attribute_accuracy(["A shirt"], {"usage": [None], "articleType": ["Shirts"]}, WORDING).keys() == {
+        "articleType"
+    }
