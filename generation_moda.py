@@ -1,8 +1,20 @@
 """Generation: each picture is fed once, repeated with its row, and seen under the mask of the training."""
 
 import torch
-from transformers import GenerationMixin
+from transformers import GenerationMixin, StoppingCriteria, StoppingCriteriaList
 from transformers.masking_utils import create_masks_for_generate
+
+
+# What makes a step of `generate` something else than one forward pass and one token a row, or ends a row early.
+NOT_TOKEN_BY_TOKEN = (
+    "num_beams",
+    "guidance_scale",
+    "prompt_lookup_num_tokens",
+    "assistant_model",
+    "stop_strings",
+    "stopping_criteria",
+    "custom_generate",
+)
 
 
 class ModaGenerationMixin(GenerationMixin):
@@ -86,7 +98,7 @@ class ModaGenerationMixin(GenerationMixin):
 
 
 @torch.inference_mode()
-def generate_sentences(model, processor, batch, **generate_kwargs):
+def generate_sentences(model, processor, batch, with_confidence=False, **generate_kwargs):
     """Describes the pictures of a batch that the processor made, or whose pixels or features are at hand.
 
     Args:
@@ -94,15 +106,67 @@ def generate_sentences(model, processor, batch, **generate_kwargs):
         processor ([`ModaProcessor`]): Its own.
         batch (`dict`): `pixel_values` or `image_features`; `input_ids` and `attention_mask` if the prompt is not the
             default one.
+        with_confidence (`bool`, *optional*, defaults to `False`): Whether to tell how sure the model was.
         generate_kwargs: For `generate`; greedy, 48 new tokens unless told otherwise.
 
     Returns:
-        `list[str]`
+        `list[str]`, or with confidence `tuple[list[str], list[float]]`: of each sentence the mean natural log-probability
+        of its tokens, the end-of-sequence token among them and the padding behind it not. It is what the head says before
+        any temperature, penalty or suppressed token: the likelihood that teacher forcing gives the same tokens.
+
+    Raises:
+        `ValueError`: If a confidence is asked for where a step does not choose one token a sentence, as for beams.
     """
     if "input_ids" not in batch:
         batch = processor(**batch)
     batch = {name: value.to(model.device) for name, value in batch.items()}
     options = {"max_new_tokens": 48, "do_sample": False, **generate_kwargs}
-    sequences = model.generate(**batch, **options)
-    texts = processor.batch_decode(sequences[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
-    return [text.strip() for text in texts]
+    length = batch["input_ids"].shape[1]
+    if with_confidence:
+        sequences, confidences = _generate_with_confidence(model, batch, options)
+    else:
+        sequences = model.generate(**batch, **options)
+    texts = processor.batch_decode(sequences[:, length:], skip_special_tokens=True)
+    sentences = [text.strip() for text in texts]
+    return (sentences, confidences) if with_confidence else sentences
+
+
+def _generate_with_confidence(model, batch, options):
+    config = options.get("generation_config") or model.generation_config
+    for name in NOT_TOKEN_BY_TOKEN:
+        value = options.get(name, getattr(config, name, None))
+        if value is not None and value != 1:
+            raise ValueError(
+                f"{name} is {value!r}, under which a sentence's confidence is not that of one token a step; "
+                "leave it out, or generate without confidence."
+            )
+    witness = _TokenLogProbabilities()
+    hook = model.get_output_embeddings().register_forward_hook(witness.hear)
+    try:
+        # A compiled step would not call the hook.
+        options = {**options, "disable_compile": True, "stopping_criteria": StoppingCriteriaList([witness])}
+        sequences = model.generate(**batch, **options)
+    finally:
+        hook.remove()
+    new = sequences[:, batch["input_ids"].shape[1] :]
+    stops = options.get("eos_token_id", config.eos_token_id)
+    stops = torch.tensor([] if stops is None else stops, dtype=new.dtype, device=new.device)
+    ends = torch.isin(new, stops).long()
+    said = ends.cumsum(-1) - ends == 0  # up to the first end; padding may be that very token
+    scores = torch.stack(witness.steps[: new.shape[1]], 1).to(said.device)
+    return sequences, (scores.masked_fill(~said, 0).sum(-1) / said.sum(-1)).tolist()
+
+
+class _TokenLogProbabilities(StoppingCriteria):
+    """Notes each token's log-probability as it is chosen, so that no step's logits outlive the step. It never stops."""
+
+    def __init__(self):
+        self.steps = []
+
+    def hear(self, head, inputs, logits):
+        self.logits = logits[:, -1].float()
+
+    def __call__(self, input_ids, scores, **kwargs):
+        chosen = input_ids[:, -1:].to(self.logits.device)
+        self.steps.append(self.logits.gather(1, chosen)[:, 0] - self.logits.logsumexp(-1))
+        return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)

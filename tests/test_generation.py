@@ -15,6 +15,8 @@ from conftest import (
 from torch.nn import functional
 from transformers import DynamicCache, StaticCache
 
+from generation_moda import generate_sentences
+from moda.evaluation.likelihood import label_log_likelihoods
 from modeling_moda import ModaForConditionalGeneration
 
 
@@ -163,3 +165,80 @@ def test_prompt_lookup_is_only_faster(processor, policy):
     options = {"max_new_tokens": 12, "do_sample": False}
     guessed = model.generate(**batch, **options, prompt_lookup_num_tokens=3, max_matching_ngram_size=1)
     assert torch.equal(guessed, model.generate(**batch, **options))
+
+
+def count_said(row, stops):
+    """How many tokens a row says, up to its first stop."""
+    return next((place + 1 for place, token in enumerate(row) if token in stops), len(row))
+
+
+@pytest.mark.parametrize("sampled", [False, True], ids=["greedy", "sampled"])
+@pytest.mark.parametrize("policy", GENERATING)
+def test_confidence_is_the_likelihood_of_what_was_said(processor, policy, sampled):
+    """Left-padded rows of which some end early, and are padded with their very end, told in one pass a token."""
+    model = make_model(image_attention=policy)
+    batch = inputs_of(processor)
+    length = batch["input_ids"].shape[1]
+    options = {"max_new_tokens": 6, "do_sample": sampled, "repetition_penalty": 1.2}
+    options |= {"temperature": 1.5, "top_k": 20} if sampled else {}
+    torch.manual_seed(3)
+    free = model.generate(**batch, **options, eos_token_id=None)[:, length:].tolist()
+    stops = [free[1][0], free[0][2]]  # a row that ends at once, and one in the middle
+    options |= {"eos_token_id": stops, "pad_token_id": stops[0]}
+    torch.manual_seed(3)
+    sequences = model.generate(**batch, **options)
+    new = sequences[:, length:].tolist()
+    said = [count_said(row, stops) for row in new]
+    assert said[1] == 1 and max(said) == len(new[0]) > 1
+
+    passes = []
+    hook = model.get_output_embeddings().register_forward_hook(lambda *_: passes.append(1))
+    torch.manual_seed(3)
+    sentences, confidences = generate_sentences(model, processor, batch, with_confidence=True, **options)
+    hook.remove()
+    assert len(passes) == max(said)
+    assert sentences == [text.strip() for text in processor.batch_decode(new, skip_special_tokens=True)]
+    labels = torch.full_like(sequences, -100)
+    for row, count in enumerate(said):
+        labels[row, length : length + count] = sequences[row, length : length + count]
+    inputs = {
+        "input_ids": sequences,
+        "attention_mask": functional.pad(batch["attention_mask"], (0, len(new[0])), value=1),
+        "pixel_values": batch["pixel_values"],
+        "labels": labels,
+    }
+    total, tokens = label_log_likelihoods(model, inputs)
+    assert tokens.tolist() == said
+    assert confidences == pytest.approx(total / tokens, abs=1e-5)
+
+
+def test_confidence_alone_from_features_and_of_a_row_that_never_ends(model, processor):
+    batch = inputs_of(processor)
+    options = {"max_new_tokens": 4, "eos_token_id": None, "with_confidence": True}
+    sentences, confidences = generate_sentences(model, processor, batch, **options)
+    assert len(set(confidences)) == 4 and max(confidences) < 0
+    for row in range(4):
+        assert generate_sentences(model, processor, inputs_of(processor, [row]), **options) == (
+            [sentences[row]],
+            [pytest.approx(confidences[row], abs=1e-5)],
+        )
+    features = {name: value for name, value in batch.items() if name != "pixel_values"}
+    features["image_features"] = model.encode_images(batch["pixel_values"])
+    again, from_features = generate_sentences(model, processor, features, **options)
+    assert again == sentences and from_features == pytest.approx(confidences, abs=1e-5)
+    assert generate_sentences(model, processor, batch, max_new_tokens=4, eos_token_id=None) == sentences
+    several = generate_sentences(model, processor, batch, **options, do_sample=True, top_k=1, num_return_sequences=2)
+    assert several[1] == pytest.approx([one for one in confidences for _ in range(2)], abs=1e-5)
+
+
+def test_confidence_of_beams_is_refused(processor):
+    model = make_model()
+    batch = inputs_of(processor, [0])
+    for option in ({"num_beams": 3}, {"prompt_lookup_num_tokens": 2}, {"guidance_scale": 1.5}):
+        with pytest.raises(ValueError, match=f"{next(iter(option))} is .*without confidence"):
+            generate_sentences(model, processor, batch, with_confidence=True, **option)
+    model.generation_config.num_beams = 2
+    with pytest.raises(ValueError, match="num_beams is 2"):
+        generate_sentences(model, processor, batch, with_confidence=True)
+    assert generate_sentences(model, processor, batch, with_confidence=True, num_beams=1)
+    assert not model.get_output_embeddings()._forward_hooks
