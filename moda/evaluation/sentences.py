@@ -10,6 +10,8 @@ from moda.data.wording import ATTRIBUTES
 
 from .answers import exact_match
 from .attributes import attribute_accuracy
+from .five import five_scores, summary
+from .rules import RuleJudge
 
 
 def describe_rows(model, processor, dataset, indices, batch_size=64, max_new_tokens=48, title=None):
@@ -33,12 +35,22 @@ def describe_rows(model, processor, dataset, indices, batch_size=64, max_new_tok
     with state.split_between_processes(list(indices)) as mine:
         starts = range(0, len(mine), batch_size)
         for first in tqdm(starts, desc=title, unit="batch", disable=not (title and state.is_main_process)):
-            rows = dataset.__getitems__(mine[first : first + batch_size])
-            name = "image_features" if "image_features" in rows[0] else "pixel_values"
-            questions = [question_of(row) or processor.default_prompt for row in rows]
-            inputs = processor(text=questions, **{name: torch.stack([row[name] for row in rows])})
-            said += generate_sentences(model, processor, dict(inputs), max_new_tokens=max_new_tokens)
+            indices = mine[first : first + batch_size]
+            said += describe_batch(model, processor, dataset, indices, max_new_tokens)[0]
     return gather_object(said) if state.num_processes > 1 else said
+
+
+def describe_batch(model, processor, dataset, indices, max_new_tokens):
+    """Describes some rows at once, and says how sure the model is; see [`describe_rows`].
+
+    Returns:
+        `tuple[list[str], list[float]]`: Sentences, and the mean log-probability of their tokens.
+    """
+    rows = dataset.__getitems__(list(indices))
+    name = "image_features" if "image_features" in rows[0] else "pixel_values"
+    questions = [question_of(row) or processor.default_prompt for row in rows]
+    inputs = processor(text=questions, **{name: torch.stack([row[name] for row in rows])})
+    return generate_sentences(model, processor, dict(inputs), with_confidence=True, max_new_tokens=max_new_tokens)
 
 
 def spread(count, rows):
@@ -74,11 +86,18 @@ def score_sentences(sentences, columns, indices, wording):
         wording ([`Wording`]): Reads attributes from a sentence.
 
     Returns:
-        `tuple[dict, dict]`: Of each attribute, and of the exact match with the row's own sentence, `{"accuracy", "right",
-        "rows"}`; see [`attribute_accuracy`] and [`exact_match`].
+        `tuple[dict, dict, dict]`: Of each attribute, and of the exact match with the row's own sentence, `{"accuracy",
+        "right", "rows"}`; and the guide's scores from 0 to 10, empty where the rows hold no metadata. See
+        [`attribute_accuracy`], [`exact_match`] and [`five_scores`].
     """
-    truth = {name: [columns[name][index] for index in indices] for name in columns if name in ATTRIBUTES}
-    return attribute_accuracy(sentences, truth, wording), exact_match(sentences, references_of(columns, indices))
+    names = [name for name in columns if name in ATTRIBUTES]
+    truth = {name: [columns[name][index] for index in indices] for name in names}
+    guide = {}
+    if names:
+        rows = [{name: columns[name][index] for name in names} for index in indices]
+        means = summary(five_scores(RuleJudge(wording.lexicon).judge_all(sentences, rows)))
+        guide = {name: float(mean) for name, mean in means.items() if mean == mean}
+    return attribute_accuracy(sentences, truth, wording), exact_match(sentences, references_of(columns, indices)), guide
 
 
 class GenerationScore:
@@ -97,10 +116,11 @@ class GenerationScore:
         self.wording, self.options = wording, options
 
     def __call__(self, model):
-        """Returns the accuracy of each attribute, their mean as `attributes`, and `exact_match`, from 0 to 1."""
+        """Returns each attribute's accuracy, their mean as `attributes`, `exact_match`, from 0 to 1, and the `guide_` scores."""
         sentences = describe_rows(model, self.processor, self.dataset, self.indices, **self.options)
-        attributes, exact = score_sentences(sentences, self.dataset.columns, self.indices, self.wording)
+        attributes, exact, guide = score_sentences(sentences, self.dataset.columns, self.indices, self.wording)
         figures = {name: score["accuracy"] for name, score in attributes.items()}
         if figures:
             figures["attributes"] = sum(figures.values()) / len(figures)
-        return {**figures, "exact_match": exact["accuracy"]}
+        figures["exact_match"] = exact["accuracy"]
+        return {**figures, **{f"guide_{name}": score for name, score in guide.items()}}

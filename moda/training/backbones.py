@@ -28,6 +28,7 @@ from transformers import (
 
 from moda.data.catalogue import load_catalogue
 from moda.data.pixels import PixelDataset
+from moda.evaluation.clip import Clip, recall_at_k
 from moda.presets import PRESETS
 from processing_moda import DEFAULT_PROMPT
 
@@ -207,7 +208,7 @@ def train_clip(checkpoints, tokenizer, train, held_out, settings, wording):
     record = fit(model, checkpoints, dataset, collate, options, settings, FollowEpoch(dataset))
     seen = PixelDataset(held_out, image_processor, columns)
     others = train.select(range(min(RIVALS, len(train)))).remove_columns("image").to_list()
-    record["quality"] = clip_quality(model.eval(), tokenizer, seen, collate, others, wording)
+    record["quality"] = clip_quality(model.eval(), tokenizer, seen, others, wording)
     return model, (image_processor, tokenizer), record
 
 
@@ -293,15 +294,13 @@ def fit(model, checkpoints, dataset, collate, own, settings, *callbacks):
     }
 
 
-@torch.no_grad()
-def clip_quality(model, tokenizer, dataset, collate, others, wording):
+def clip_quality(model, tokenizer, dataset, others, wording):
     """Measures a CLIP on held-out rows.
 
     Args:
         model ([`CLIPModel`]): In evaluation mode.
         tokenizer (`PreTrainedTokenizerFast`): What [`closing`] returned.
         dataset ([`PixelDataset`]): The rows.
-        collate (`Callable`): Makes a batch of them.
         others (`list[dict]`): Products to take attributes from, for sentences about any article.
         wording ([`Wording`]): Writes those.
 
@@ -309,31 +308,24 @@ def clip_quality(model, tokenizer, dataset, collate, others, wording):
         `dict[str, float]`: `recall_at_1`: how often a sentence finds its picture among `RIVALS`, beside `recall_chance`;
         and, where rows have an `articleType`, `zero_shot_article`: how often a picture finds its article among all of the
         catalogue's, beside `zero_shot_chance`. An article is the mean of `RIVALS` sentences about it, in all wordings and
-        with other products' colour, pattern, gender and usage, as CLIP's paper (section 3.1.4) averages its prompts.
+        with other products' colour, pattern, gender and usage. See [`recall_at_k`] and [`Clip`].
     """
-    pictures, sentences = [], []
-    for first in range(0, len(dataset), 128):
-        rows = dataset.__getitems__(range(first, min(first + 128, len(dataset))))
-        outputs = model(**collate(rows).to(model.device))
-        pictures.append(outputs.image_embeds)
-        sentences.append(outputs.text_embeds)
-    pictures, sentences = torch.cat(pictures), torch.cat(sentences)
-    right = [
-        (said @ shown.T).argmax(1) == torch.arange(len(said), device=said.device)
-        for said, shown in zip(sentences.split(RIVALS), pictures.split(RIVALS))
-    ]
-    quality = {"recall_at_1": torch.cat(right).float().mean().item(), "recall_chance": len(right) / len(pictures)}
+    clip = Clip(model, dataset.processor, tokenizer, batch_size=128)
+    pictures = clip.image_embeddings(dataset, "Embedding pictures")
+    sentences = clip.text_embeddings(dataset.columns["description"])
+    among = list(zip(pictures.split(RIVALS), sentences.split(RIVALS)))
+    found = sum(len(said) * recall_at_k(shown, said, (1,))["text_to_image"][1] for shown, said in among)
+    quality = {"recall_at_1": found / len(sentences), "recall_chance": len(among) / len(pictures)}
     named = dataset.columns.get("articleType", ())
     known = [index for index, name in enumerate(named) if name]
     if known:
-        articles = sorted(wording.articles)
-        said = [wording.write({**row, "articleType": name}, n) for name in articles for n, row in enumerate(others)]
-        said = tokenizer(said, padding=True, truncation=True, return_tensors="pt").to(model.device)
-        said = model.text_projection(model.text_model(**said).pooler_output)
-        said = torch.nn.functional.normalize(said, dim=-1).view(len(articles), len(others), -1).mean(1)
-        chosen = (pictures[known] @ said.T).argmax(1).tolist()
-        right = sum(articles[choice] == named[index] for choice, index in zip(chosen, known))
-        quality.update(zero_shot_article=right / len(known), zero_shot_chance=1 / len(articles))
+        prompts = {
+            name: [wording.write({**row, "articleType": name}, n) for n, row in enumerate(others)]
+            for name in sorted(wording.articles)
+        }
+        chosen = clip.zero_shot(pictures[known], prompts)
+        right = sum(choice == named[index] for choice, index in zip(chosen, known))
+        quality.update(zero_shot_article=right / len(known), zero_shot_chance=1 / len(prompts))
     return {name: round(value, 4) for name, value in quality.items()}
 
 

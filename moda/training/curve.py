@@ -1,6 +1,7 @@
 """The curves of a run, as numbers and as pictures: loss by step, scores by millions of tokens."""
 
 import csv
+import itertools
 
 import matplotlib
 
@@ -86,20 +87,27 @@ def write_scores(folder, stages):
         writer = csv.DictWriter(file, ("stage", "step", "tokens", "name", "value"))
         writer.writeheader()
         writer.writerows(rows)
-    names = dict.fromkeys(row["name"] for row in rows if row["name"] != "loss")
-    if not names:
+    names = [name for name in dict.fromkeys(row["name"] for row in rows) if name != "loss"]
+    # The guide draws its five scores from 0 to 10 on an axis of their own.
+    panels = [
+        ("held-out rows right, %", 100, [name for name in names if not name.startswith("guide_")]),
+        ("the guide's scores, 0 to 10", 1, [name for name in names if name.startswith("guide_")]),
+    ]
+    panels = [panel for panel in panels if panel[2]]
+    if not panels:
         return
-    figure, axis = pyplot.subplots(figsize=(7, 4))
-    for name in names:
-        points = [(row["tokens"] / 1e6, 100 * row["value"]) for row in rows if row["name"] == name]
-        axis.plot(*zip(*points), marker="o", markersize=3, label=name)
-    before = 0
-    for record in stages[:-1]:
-        before += record["tokens"]
-        axis.axvline(before / 1e6, color="grey", linewidth=0.8, linestyle=":")
-    axis.set(xlabel="millions of tokens seen", ylabel="held-out rows right, %", ylim=(0, 102), xlim=(0, None))
-    axis.grid(alpha=0.3)
-    axis.legend(fontsize="small")
+    figure, axes = pyplot.subplots(1, len(panels), figsize=(6.5 * len(panels), 4), squeeze=False)
+    ends = list(itertools.accumulate(record["tokens"] for record in stages))
+    for axis, (title, scale, drawn) in zip(axes.flat, panels):
+        for name in drawn:
+            points = [(row["tokens"] / 1e6, scale * row["value"]) for row in rows if row["name"] == name]
+            axis.plot(*zip(*points), marker="o", markersize=3, label=name.removeprefix("guide_"))
+        for end in ends[:-1]:
+            axis.axvline(end / 1e6, color="grey", linewidth=0.8, linestyle=":")
+        limit = 102 if scale == 100 else 10.2
+        axis.set(xlabel="millions of tokens seen", ylabel=title, ylim=(0, limit), xlim=(0, None))
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize="small")
     _save(figure, folder / "scores.png")
 
 

@@ -29,7 +29,8 @@ def evaluate(model, processor, held_out, catalogue, options):
         options (`dict`): A recipe's `evaluation`.
 
     Returns:
-        `tuple[list[str], dict]`: The sentences, and `evaluated_rows`, `described_per_second`, `scores`, `exact_match`.
+        `tuple[list[str], dict]`: The sentences, and `evaluated_rows`, `described_per_second`, `scores`, `exact_match`,
+        and the `guide`'s scores.
     """
     count = min(len(held_out), options.get("rows") or len(held_out))
     if count == 0:
@@ -39,9 +40,9 @@ def evaluate(model, processor, held_out, catalogue, options):
     rows = spread(count, len(held_out))
     sentences = describe_rows(model, processor, held_out, rows, title="Describing held-out pictures", **chosen)
     seconds = time.monotonic() - started
-    scores, exact = score_sentences(sentences, held_out.columns, rows, catalogue.wording)
+    scores, exact, guide = score_sentences(sentences, held_out.columns, rows, catalogue.wording)
     figures = {"evaluated_rows": count, "described_per_second": round(count / seconds, 1), "scores": scores}
-    return sentences, {**figures, "exact_match": exact}
+    return sentences, {**figures, "exact_match": exact, "guide": guide}
 
 
 def run_figures(recipe, catalogue, model, warmup, records):

@@ -166,7 +166,7 @@ def scorer(recipe, model, processor, held_out, wording, arguments):
     """What describes and scores rows at each evaluation; `None` where nothing can be generated."""
     metric = (arguments.metric_for_best_model or "loss").removeprefix("eval_")
     known = {"loss", "exact_match", *(name for name in ATTRIBUTES if name in held_out.columns)}
-    known |= {"attributes"} if len(known) > 2 else set()
+    known |= {"attributes", "guide_overall"} if len(known) > 2 else set()
     why = None
     if model.config.image_attention == "full":
         why = "under the full mask nothing can be generated"
