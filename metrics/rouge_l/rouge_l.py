@@ -1,0 +1,57 @@
+"""ROUGE-L for `evaluate.load("metrics/rouge_l")`; see [`moda.evaluation.captions`]."""
+
+import datasets
+import evaluate
+
+from moda.evaluation.captions import caption_scores
+
+
+_DESCRIPTION = """
+ROUGE-L: the longest common subsequence of words, as an F-score (β = 1.2) of the best precision and the best recall over the references.
+The scores equal those of COCO's caption evaluation (pycocoevalcap 1.2); no Java is needed.
+"""
+_CITATION = """
+@inproceedings{lin2004rouge,
+    title = {{ROUGE}: a package for automatic evaluation of summaries},
+    author = {Lin, Chin-Yew},
+    booktitle = {Text Summarization Branches Out},
+    year = {2004}
+}
+"""
+_KWARGS_DESCRIPTION = """
+Args:
+    predictions (`list[str]`): One sentence a row.
+    references (`list[list[str]]` or `list[str]`): Of each row one or more human sentences.
+    return_rows (`bool`, *optional*, defaults to `False`): Whether to return the score of each row, too.
+
+Returns:
+    rouge_l (`float`, 0–1): The mean of the rows.
+    rouge_l_rows (`list[float]`): With `return_rows`.
+
+Example:
+
+    >>> rouge_l = evaluate.load("metrics/rouge_l")
+    >>> scores = rouge_l.compute(predictions=["a red shirt"], references=[["a red shirt for men", "a shirt"]])
+"""
+
+
+@evaluate.utils.file_utils.add_start_docstrings(_DESCRIPTION, _KWARGS_DESCRIPTION)
+class RougeL(evaluate.Metric):
+    def _info(self):
+        text = datasets.Value("string")
+        return evaluate.MetricInfo(
+            description=_DESCRIPTION,
+            citation=_CITATION,
+            inputs_description=_KWARGS_DESCRIPTION,
+            features=[
+                datasets.Features({"predictions": text, "references": datasets.Sequence(text)}),
+                datasets.Features({"predictions": text, "references": text}),
+            ],
+        )
+
+    def _compute(self, predictions, references, return_rows=False):
+        scores = caption_scores(predictions, references, metrics=["rouge_l"])
+        result = {name: score["corpus"] for name, score in scores.items()}
+        if return_rows:
+            result.update({f"{name}_rows": score["rows"].tolist() for name, score in scores.items()})
+        return result
