@@ -1,0 +1,89 @@
+"""From what a judge model answered to a verdict."""
+
+import json
+import re
+
+import yaml
+
+from .five import Verdict
+
+
+BINARY = {"style": "usage", "category": "articleType", "gender": "gender"}
+LISTS = {"colours": ("named", "missed"), "details": ("right", "wrong", "unverifiable")}
+MOST_ITEMS = 60  # a longer list is a model that repeats itself
+WORDS = {"true": True, "false": False, "null": None, "none": None}
+
+
+def parse_verdict(text, row):
+    """Reads a verdict from what a model answered: JSON, perhaps in a fence or in prose, with single quotes or trailing commas.
+
+    Args:
+        text (`str`): The answer.
+        row (`dict`): Metadata; what it lacks is excluded from the verdict, whatever the answer says.
+
+    Returns:
+        [`Verdict`]
+
+    Raises:
+        `ValueError`: If it holds no JSON object of the form that the prompt asks for, saying what is wrong with it.
+    """
+    text = re.sub(r"<think>.*?</think>", "", text, flags=re.DOTALL)  # where drafts may lie
+    trouble = "The answer holds no JSON object."
+    for brace in list(re.finditer(r"\{", text))[:20]:
+        found = _read_object(text[brace.start() :])
+        if found is not None:
+            try:
+                return _as_verdict(found, row)
+            except ValueError as error:
+                trouble = str(error) if trouble.startswith("The answer holds") else trouble
+    raise ValueError(trouble)
+
+
+def _read_object(text):
+    try:
+        found, _ = json.JSONDecoder(strict=False).raw_decode(text)
+        return found
+    except (ValueError, RecursionError):
+        pass
+    try:  # in YAML, of which JSON is a part, single quotes and trailing commas are right
+        found = yaml.safe_load(text[: text.rfind("}") + 1].replace("\t", " "))
+    except (ValueError, RecursionError, yaml.YAMLError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _as_verdict(found, row):
+    lists = {}
+    for name, parts in LISTS.items():
+        if not isinstance(found.get(name), dict):
+            raise ValueError(f"The verdict's {name!r} is {found.get(name)!r}, not an object with {', '.join(parts)}.")
+        for part in parts:
+            values = found[name].get(part, [])
+            if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+                raise ValueError(f"The verdict's {name!r}, {part!r}, is {values!r}, not a list of strings.")
+            if len(values) > MOST_ITEMS:
+                raise ValueError(
+                    f"The verdict's {name!r}, {part!r}, has {len(values)} items; {MOST_ITEMS} is the most."
+                )
+            lists[part] = list(dict.fromkeys(value.strip().lower() for value in values if value.strip()))
+    for one, other in (("named", "missed"), ("right", "wrong")):
+        both = sorted(set(lists[one]) & set(lists[other]))
+        if both:
+            raise ValueError(f"The verdict has {both[0]!r} both among {one!r} and {other!r}.")
+    binary = {}
+    for name, column in BINARY.items():
+        value = found.get(name, "absent")
+        value = WORDS.get(value.lower(), value) if isinstance(value, str) else value
+        if value is not None and not isinstance(value, bool):
+            raise ValueError(f"The verdict's {name!r} is {value!r}, not true, false or null.")
+        binary[name] = value if row.get(column) else None
+    return Verdict(
+        colours_right=len(lists["named"]),
+        colours=len(lists["named"]) + len(lists["missed"]),
+        **binary,
+        details_right=len(lists["right"]),
+        details=len(lists["right"]) + len(lists["wrong"]),
+        unverifiable=len(lists["unverifiable"]),
+        read={"baseColour": lists["named"], "details": lists["right"] + lists["wrong"] + lists["unverifiable"]},
+        wrong=lists["wrong"] + [f"does not name {colour}" for colour in lists["missed"]],
+    )
