@@ -1,4 +1,4 @@
-"""Keeps the figures of a run, or of backbones, as a committed result: `python benchmarks/keep_run.py runs/demo [name]`.
+"""Keeps the figures of a run, backbones or an evaluation as a committed result: `python benchmarks/keep_run.py runs/demo [name]`.
 
 Of the demo, whose pictures are drawn by this project, the sheet is kept as well; of the four alignment stages the curves.
 """
@@ -15,6 +15,8 @@ RESULTS = Path(__file__).resolve().parent / "results"
 
 
 def main(folder, name=None):
+    if (folder / "scores.json").is_file():
+        return keep_evaluation(folder, name)
     if (folder / "backbones.json").is_file():
         figures, name = json.loads((folder / "backbones.json").read_text()), "backbones"
         figures["settings"].pop("data")
@@ -30,6 +32,16 @@ def main(folder, name=None):
     if name == "demo":
         sheet = Image.open(folder / "sheet.png").convert("RGB")
         sheet.save(RESULTS / "demo-sheet.jpg", quality=88)  # a quarter of the PNG's bytes
+
+
+def keep_evaluation(folder, name):
+    """Of an evaluation the figures alone: its examples show pictures and rows that may be somebody's."""
+    results = json.loads((folder / "scores.json").read_text())
+    aside = ("examples", "worst", "classes", "confusion", "losses", "command", "title")
+    results = {key: value for key, value in results.items() if key not in aside}
+    for family in results["paired"]:
+        family["differences"] = {k: v for k, v in family["differences"].items() if ":" not in k}
+    (RESULTS / f"evaluation-{name or folder.name}.json").write_text(json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":

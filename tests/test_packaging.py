@@ -37,6 +37,8 @@ def test_no_folder_of_the_workshop_reaches_into_another():
     may = {"training": {"training", "evaluation", "data"}}
     for path in (ROOT / "moda").glob("*/*.py"):
         folder = path.parent.name
+        if folder == "commands":  # which sit on top
+            continue
         found = set(re.findall(r"^\s*(?:from|import) (?:moda\.|\.\.)(\w+)", path.read_text(), re.M)) - {"presets"}
         assert found <= may.get(folder, {folder, "data"}), path
 

@@ -40,7 +40,7 @@ class Catalogue:
         self.splits, self.wording, self.source = splits, wording, source
 
 
-def load_catalogue(data):
+def load_catalogue(data, training=True):
     """Opens the catalogue that a recipe's `data` names.
 
     Args:
@@ -61,6 +61,8 @@ def load_catalogue(data):
             - `fold` (`bool`, defaults to `False`): whether all that is asked about one picture becomes one conversation.
             - `limit` (`int`): most rows of a split. `seed` (`int`, defaults to 0): of split, wordings and mixture. `size`
               (`int`): most training rows of a mixture; what it says of the others holds for parts that don't themselves.
+        training (`bool`, *optional*, defaults to `True`): Whether rows are to be trained on. Without, nothing is held out
+            where the catalogue names no splits, and neither a split `train` nor something to say is needed.
 
     Returns:
         [`Catalogue`]
@@ -70,20 +72,20 @@ def load_catalogue(data):
         `ValueError`: If a column is missing, a folder holds no catalogue, no row can be used, or a mixture can't be
             made, naming what is there.
     """
-    return _mix(data) if "mix" in data else _load(data)
+    return _mix(data, training) if "mix" in data else _load(data, training)
 
 
-def _mix(data):
+def _mix(data, training):
     weights = weights_of(data["mix"])
     shared = {name: data[name] for name in SHARED if name in data}
     parts = [{**shared, **part} for part in data["mix"]]
-    opened = [_mix(part) if "mix" in part else _load(part, sourced=True) for part in parts]
+    opened = [_mix(part, training) if "mix" in part else _load(part, training, sourced=True) for part in parts]
     wording = Wording(_values(split for part in opened for split in part.splits.values()))
     splits = mix_splits([part.splits for part in opened], weights, data.get("seed", 0), data.get("size"))
     return Catalogue(splits, wording, " + ".join(part.source for part in opened))
 
 
-def _load(data, sourced=False):
+def _load(data, training, sourced=False):
     seed = data.get("seed", 0)
     if "demo" in data:
         demo = {**DEFAULT_DEMO, **(data["demo"] or {})}
@@ -105,19 +107,20 @@ def _load(data, sourced=False):
     if not rows:
         why = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items()) or "there is none"
         raise ValueError(f"No row of {source} can be used: {why}; see load_catalogue for what rows may hold.")
-    rows = _splits(rows, data.get("validation", 0.05), seed, source)
+    rows = _splits(rows, data.get("validation", 0.05) if training else 0, seed, source, training)
     if data.get("limit"):
         rows = {name: split.select(range(min(data["limit"], len(split)))) for name, split in rows.items()}
+    first = next(iter(rows.values()))
     for attribute in ATTRIBUTES:
-        kind = rows["train"].features.get(attribute)
+        kind = first.features.get(attribute)
         if kind is not None and getattr(kind, "dtype", None) not in ("string", "large_string", "null"):
             raise ValueError(f"Column {attribute!r} of {source} holds {kind}, where MODA reads words, as in 'Jeans'.")
     wording = Wording(_values(rows.values()))
-    said = {"description", "messages"} & set(rows["train"].column_names)
+    said = {"description", "messages"} & set(first.column_names)
     for name, split in rows.items():
-        if not said:
+        if not said and (training or "articleType" in split.column_names):
             split = _describe(split, wording, data.get("wordings", 4), seed, source)
-        rows[name] = split if "messages" in said else _without_silent(split, name)
+        rows[name] = _without_silent(split, name) if training and "messages" not in said else split
     return Catalogue(rows, wording, source)
 
 
@@ -195,7 +198,7 @@ def _need(rows, column, source, what):
         )
 
 
-def _splits(rows, share, seed, source):
+def _splits(rows, share, seed, source, training):
     """Finds train, validation and test by file or by a `split` column; validation may be held out of train, never test."""
     if "all" in rows and "split" in rows["all"].column_names:
         places = {}
@@ -207,7 +210,7 @@ def _splits(rows, share, seed, source):
         print(
             f"left out: {len(rows[name]):,} rows of {source} in split {name!r}, since only {', '.join(SPLITS)} are read"
         )
-    if "train" not in rows:
+    if "train" not in rows and (training or not set(SPLITS) & set(rows)):
         raise ValueError(f"The splits of {source} are {', '.join(map(str, rows))}, and none is 'train'; rename one.")
     rows = {name: rows[name] for name in SPLITS if name in rows}
     if "validation" not in rows and share:

@@ -1,0 +1,428 @@
+"""An evaluation: systems that describe the same rows, scored by the same judge, with intervals, side by side."""
+
+import json
+import math
+import re
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import numpy as np
+import torch
+import transformers
+
+from moda.data.endpoint import EndpointError
+from moda.data.pixels import fingerprint
+from moda.data.wording import ATTRIBUTES
+from pictures_moda import load_picture
+
+from .attributes import attribute_rows
+from .captions import BleuStatistics, bleu_statistics, caption_scores
+from .clip import PREFIX, clip_score, recall_at_k
+from .five import SCORES, five_scores, summary
+from .intervals import accuracy, bootstrap, paired
+from .predictions import describe_kept, read_predictions
+from .probes import draw_probes, probe_sheet, run_probes
+from .report import write_report
+from .rules import RuleJudge
+from .sentences import references_of, spread
+from .tables import all_right, calibration, class_table, confusion, examples, sample, worst
+
+
+THUMBNAIL = (160, 160)
+
+
+@dataclass
+class System:
+    """What one system says of the rows, and what that is worth.
+
+    Args:
+        name (`str`): As the report calls it.
+        kind (`str`): `model`, `other model`, `baseline` or `judge model`.
+        about (`str`): What it is, in a line.
+        sentences (`list[str]`): One a row.
+        confidences (`list[float]`, *optional*): Mean log-probabilities of the sentences.
+        verdicts (`list[Verdict | None]`): A judge's.
+        rows (`dict[str, dict[str, np.ndarray]]`): By family of scores and by name arrays of shape `(rows,)`, NaN where a row does
+            not count: `five` (0 to 10), `attributes` and `exact_match` (0 or 1), `captions`, `clip`.
+        bleu ([`BleuStatistics`], *optional*): Of which a corpus's BLEU is made, where the rows have references.
+        facts (`dict`): Figures without an interval.
+    """
+
+    name: str
+    kind: str
+    about: str
+    sentences: list
+    confidences: list | None = None
+    verdicts: list = field(default_factory=list)
+    rows: dict = field(default_factory=dict)
+    bleu: BleuStatistics | None = None
+    facts: dict = field(default_factory=dict)
+
+    def statistic(self, weights):
+        """All scores for weights of shape `(resamples, rows)`, by family and name; see [`bootstrap`]."""
+        found = {}
+        for family, scores in self.rows.items():
+            if family == "five":
+                means = summary(scores, weights)
+            else:
+                means = {name: _mean(values, weights) for name, values in scores.items()}
+            found.update({(family, name): mean for name, mean in means.items()})
+        if self.bleu is not None:
+            orders = self.bleu.corpus(weights).T
+            found.update({("captions", f"bleu_{order}"): values for order, values in enumerate(orders, 1)})
+        return found
+
+
+class Evaluation:
+    """Collects systems, and compares them.
+
+    Args:
+        selection ([`Selection`]): The rows.
+        folder (`Path`): Where everything is kept.
+        kept (`Sequence[int]`, *optional*): Numbers of the rows whose pictures can be read. Defaults to all.
+        resamples, seed: Of the bootstrap; see [`bootstrap_weights`].
+
+    Attributes:
+        rows (`list[dict]`): The metadata, and whatever else the catalogue says, of the rows evaluated.
+        systems (`list[System]`): In the order they were added; the first is the one that the report is about.
+        problems (`list[str]`): What could not be done, a sentence each. The rest was.
+    """
+
+    def __init__(self, selection, folder, kept=None, resamples=2000, seed=0):
+        self.selection, self.folder, self.resamples, self.seed = selection, folder, resamples, seed
+        self.kept = list(range(len(selection.rows)) if kept is None else kept)
+        if not self.kept:
+            raise ValueError(
+                f"None of the {len(selection.rows):,} rows of {selection.catalogue.source} has a readable picture."
+            )
+        self.dataset = selection.rows.select(self.kept)
+        self.rows = self.dataset.remove_columns("image").to_list()
+        self.groups = [row["group"] for row in self.rows] if "group" in self.dataset.column_names else None
+        self.judge = RuleJudge(selection.catalogue.wording.lexicon)
+        self.references = references_of(_columns(self.rows), range(len(self.rows)))
+        self.systems, self.problems, self.notes = [], [], list(selection.notes)
+        self.probes, self.judge_record, self.agreement = [], {"name": "rules"}, {}
+        self.seconds, self.model, self.curves, self.machine = {}, {}, {}, ""
+        if self.groups:
+            count = len(set(self.groups))
+            self.notes.append(
+                f"The {len(self.rows):,} products lie in {count:,} groups of near-duplicates; intervals draw whole groups."
+            )
+        left_out = len(selection.rows) - len(self.kept)
+        if left_out:
+            self.notes.append(f"{left_out:,} rows were left out: their pictures can't be read.")
+
+    def describe(self, name, model, processor, pictures, about, made_with, kind="model", **options):
+        """Lets a model describe the rows; kept as it goes, so that the next call goes on; see [`describe_kept`]."""
+        started = time.monotonic()
+        file = self.folder / f"{_slug(name)}.jsonl"
+        said = describe_kept(model, processor, pictures, file, made_with, title=f"Describing with {name}", **options)
+        self.seconds[f"describing with {name}"] = round(time.monotonic() - started, 1)
+        return self.add(System(name, kind, about, *said))
+
+    def read(self, name, file, kind="model"):
+        """Takes the sentences of a system from a file; see [`read_predictions`]."""
+        said = read_predictions(file, self.rows, self.kept)
+        return self.add(System(name, kind, f"sentences read from {_last(str(file))}", *said))
+
+    def add(self, system):
+        """Scores a system by rules and against references.
+
+        Raises:
+            `ValueError`: If it has not as many sentences as there are rows, or the name of another.
+        """
+        if len(system.sentences) != len(self.rows):
+            raise ValueError(
+                f"{system.name} has {len(system.sentences):,} sentences for {len(self.rows):,} rows; give one for each."
+            )
+        if any(system.name == other.name for other in self.systems):
+            raise ValueError(f"Two systems are called {system.name!r}; rename one of the folders or files.")
+        wording = self.selection.catalogue.wording
+        system.verdicts = self.judge.judge_all(system.sentences, self.rows)
+        known = [name for name in ATTRIBUTES if any(row.get(name) is not None for row in self.rows)]
+        if known:
+            system.rows["five"] = five_scores(system.verdicts)
+            system.rows["attributes"] = attribute_rows(system.sentences, self.rows, wording)
+        empty = sum(not sentence.strip() for sentence in system.sentences)
+        unverifiable = sum(verdict.unverifiable for verdict in system.verdicts)
+        system.facts = {"unverifiable": unverifiable, "empty": empty}
+        if any(map(_said, self.references)):
+            self._score_captions(system)
+        if empty:
+            self.notes.append(
+                f"{system.name} says nothing of {empty:,} rows; they count as wrong, and have no details."
+            )
+        self.systems.append(system)
+        return system
+
+    def _score_captions(self, system):
+        with_reference = [bool(_said(texts)) for texts in self.references]
+        missing = len(with_reference) - sum(with_reference)
+        note = f"{missing:,} rows have no reference: caption metrics leave them out."
+        if missing and note not in self.notes:
+            self.notes.append(note)
+        said, accepted = zip(
+            *[(sentence, texts) for sentence, texts in zip(system.sentences, map(_said, self.references)) if texts]
+        )
+        with_reference = np.array(with_reference)
+        scores = caption_scores(said, accepted, ("rouge_l", "cider"))
+        system.rows["captions"] = {name: _fill(score["rows"], with_reference, np.nan) for name, score in scores.items()}
+        counts = bleu_statistics(said, accepted)
+        system.bleu = BleuStatistics(**{name: _fill(part, with_reference, 0.0) for name, part in vars(counts).items()})
+        same = [
+            float(sentence.strip() in texts) if texts else math.nan
+            for sentence, texts in zip(system.sentences, map(_said, self.references))
+        ]
+        system.rows["exact_match"] = {"exact_match": np.array(same)}
+
+    def add_baselines(self, names, dataset, **material):
+        """Adds baselines on the same rows; see [`Baselines`].
+
+        Args:
+            names (`list[str]`): Of `BASELINES`.
+            dataset ([`PixelDataset`], *optional*): The rows with the first model's pixels; `None` where there are only sentences.
+            material: Of [`Baselines`]: `model`, `processor`, `clip`, `captioner`, ...
+        """
+        from .baselines import BASELINES, Baselines
+
+        dataset = WithoutPixels(self.dataset) if dataset is None else dataset
+        train, wording = self.selection.train, self.selection.catalogue.wording
+        baselines = Baselines(dataset, range(len(self.rows)), wording, train, seed=self.seed, **material)
+        for name in names:
+            started = time.monotonic()
+            try:
+                sentences = getattr(baselines, name)()
+            except (ValueError, OSError, RuntimeError) as error:  # RuntimeError: not enough memory on the device
+                self.problems.append(f"The baseline {name} could not be run: {error}")
+                continue
+            self.seconds[f"baseline {name}"] = round(time.monotonic() - started, 1)
+            self.add(System(name.replace("_", "-"), "baseline", BASELINES[name], sentences))
+
+    def embed(self, clip):
+        """Embeds the rows' pictures by a CLIP, once for all that asks for it."""
+        started = time.monotonic()
+        self.shown = clip.image_embeddings(self.dataset["image"], title="Embedding pictures")
+        self.seconds["embedding pictures"] = round(time.monotonic() - started, 1)
+        return self.shown
+
+    def add_clip(self, clip):
+        """Gives every system its CLIPScore, and says how well its sentences find their pictures among all; after [`embed`]."""
+        started = time.monotonic()
+        for system in self.systems:
+            said = clip.text_embeddings(
+                [PREFIX + sentence for sentence in system.sentences], title=f"Embedding {system.name}"
+            )
+            scores = clip_score(self.shown, said).numpy().astype(np.float64)
+            system.rows["clip"] = {"clip_score": scores}
+            system.facts["retrieval"] = recall_at_k(self.shown, said)
+        if clip.cut:
+            self.notes.append(f"The CLIP reads {clip.longest} tokens: {clip.cut:,} longer sentences were cut for it.")
+        self.seconds["CLIPScore"] = round(time.monotonic() - started, 1)
+
+    def add_probes(self, model, processor):
+        """Asks the weakness probes; see [`run_probes`]."""
+        started = time.monotonic()
+        drawn = draw_probes(seed=self.seed)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for probe in run_probes(model, processor, seed=self.seed):
+            share = accuracy(probe["right"])
+            told = {name: probe[name] for name in ("name", "about", "chance", "parts")}
+            self.probes.append({**told, **share})
+            sheet = probe_sheet(drawn[probe["name"]], probe["said"], probe["right"])
+            sheet.save(self.folder / f"probe-{_slug(probe['name'])}.png")
+        self.seconds["probes"] = round(time.monotonic() - started, 1)
+
+    def add_judge_model(self, judge, count=None, prices=(None, None)):
+        """Lets a judge model score the first system, and compares it with the rules; see [`ModelJudge`].
+
+        Args:
+            judge ([`ModelJudge`]): Asks, and keeps what it was answered.
+            count (`int`, *optional*): Judge so many rows, evenly spread. Defaults to all.
+            prices (`tuple[float, float]`, *optional*): Of a million tokens in and out, to tell the cost before.
+        """
+        from .agreement import agreement
+
+        first = self.systems[0]
+        chosen = spread(min(count or len(self.rows), len(self.rows)), len(self.rows))
+        said = [first.sentences[index] for index in chosen]
+        rows = [self.rows[index] for index in chosen]
+        pictures = self.dataset.select(chosen)["image"]
+        model = judge.endpoint.model
+        print(f"{model}: {judge.estimate(said, rows, pictures, *prices)}")
+        verdicts = [None] * len(self.rows)
+        try:
+            for index, verdict in zip(chosen, judge.judge_all(said, rows, pictures)):
+                verdicts[index] = verdict
+        except EndpointError as error:
+            self.problems.append(f"{model} judged nothing: {error}")
+            return
+        judged = sum(verdict is not None for verdict in verdicts)
+        about = f"the same sentences, {judged:,} of {len(rows):,} judged"
+        system = System(f"{first.name}, judged by {model}", "judge model", about, first.sentences)
+        system.verdicts, system.rows = verdicts, {"five": five_scores(verdicts)}
+        self.systems.append(system)
+        self.judge_record["model"] = judge.record()
+        self.agreement = agreement(first.verdicts, verdicts)
+        if judge.problem:
+            self.problems.append(judge.problem)
+
+    def results(self, command=""):
+        """Sums everything up.
+
+        Returns:
+            `dict`: What `scores.json` holds and the report shows, plain numbers and text; see [`write_report`].
+        """
+        first = self.systems[0]
+        settings = {"resamples": self.resamples, "seed": self.seed, "groups": self.groups}
+        systems = [self._figures(system, settings) for system in self.systems]
+        compared = [system for system in self.systems[1:] if system.kind != "judge model"]
+        reads = [verdict.read for verdict in first.verdicts]
+        attributes = [name for name in ATTRIBUTES if name in first.rows.get("attributes", ())]
+        source = self.selection.catalogue.source
+        results = {
+            "title": f"{first.name} on {_last(source)}",
+            "date": f"{datetime.now(UTC):%Y-%m-%d}",
+            "command": command,
+            "model": self.model,
+            "data": {
+                "source": _last(source),
+                "split": self.selection.split,
+                "rows": len(self.rows),
+                "train_rows": len(self.selection.train) if self.selection.train is not None else 0,
+                "groups": len(set(self.groups)) if self.groups else None,
+                "fingerprint": fingerprint(self.dataset),
+            },
+            "machine": self.machine,
+            "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
+            "bootstrap": {"resamples": self.resamples, "seed": self.seed, "level": 0.95},
+            "judge": self.judge_record,
+            "agreement": self.agreement,
+            "notes": self.notes,
+            "problems": self.problems,
+            "systems": systems,
+            "paired": [self._compared(first, other, settings) for other in compared],
+            "classes": {name: class_table(self.rows, reads, name, self.groups) for name in attributes},
+            "confusion": {name: confusion(self.rows, reads, name) for name in attributes},
+            "probes": self.probes,
+            "seconds": self.seconds,
+            **self.curves,
+        }
+        if first.confidences is not None and attributes:
+            results["calibration"] = calibration(first.confidences, all_right(first.rows["five"]), groups=self.groups)
+        if attributes:
+            shown = (first.sentences, self.rows, first.verdicts, first.rows["five"], attributes, first.confidences)
+            results["examples"] = examples(sample(len(self.rows), 24, self.seed), *shown)
+            results["worst"] = examples(worst(first.rows["five"], first.confidences), *shown)
+        return plain(results)
+
+    def _figures(self, system, settings):
+        families = {}
+        for (family, name), score in bootstrap(system.statistic, len(self.rows), **settings).items():
+            values = system.rows.get(family, {}).get(name)
+            if values is not None:
+                known = ~np.isnan(values)
+                score = {**score, "rows": int(known.sum()), "excluded": int((~known).sum())}
+                if family in ("attributes", "exact_match"):
+                    score = accuracy(
+                        values[known], [g for g, k in zip(self.groups, known) if k] if self.groups else None
+                    )
+            families.setdefault(family, {})[name] = score
+        exact = families.pop("exact_match", None)
+        families = {**families, **({"exact_match": exact["exact_match"]} if exact else {})}
+        return {"name": system.name, "kind": system.kind, "about": system.about, **families, **system.facts}
+
+    def _compared(self, first, other, settings):
+        differences = paired(first.statistic, other.statistic, len(self.rows), **settings)
+        named = {
+            name if family == "five" else f"{family}: {name}": score for (family, name), score in differences.items()
+        }
+        return {"a": first.name, "b": other.name, "differences": named}
+
+    def write(self, command=""):
+        """Writes `scores.json`, `report.html` and its pictures, and returns what [`results`] gave."""
+        results = self.results(command)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        shown = {example["picture"] for name in ("examples", "worst") for example in results.get(name, ())}
+        pictures = {}
+        for index in sorted(shown):
+            pictures[index] = load_picture(self.dataset[index]["image"])
+            pictures[index].thumbnail(THUMBNAIL)
+        (self.folder / "scores.json").write_text(
+            json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
+        write_report(self.folder, results, pictures)
+        return results
+
+
+class WithoutPixels:
+    """Rows as baselines take them that look at pictures only as they are.
+
+    Args:
+        rows (`datasets.Dataset`): With an `image` column.
+    """
+
+    def __init__(self, rows):
+        self.rows = rows
+
+
+def scoreboard(results):
+    """The systems' scores as lines of text, for a terminal.
+
+    Args:
+        results (`dict`): Of [`Evaluation.results`].
+
+    Returns:
+        `list[str]`
+    """
+    names = (*SCORES, "overall")
+    width = max(len(system["name"]) for system in results["systems"])
+    lines = [" " * width + "".join(f"{name:>19}" for name in names)]
+    for system in results["systems"]:
+        if "five" in system:
+            cells = [system["five"][name] for name in names]
+            told = [
+                f"{c['value']:.2f} ({c['low']:.2f}–{c['high']:.2f})" if c["value"] is not None else "–" for c in cells
+            ]
+            lines.append(f"{system['name']:<{width}}" + "".join(f"{cell:>19}" for cell in told))
+    return lines if len(lines) > 1 else []
+
+
+def plain(value):
+    """Makes of numbers, arrays and what holds them what JSON can hold; NaN becomes `None`."""
+    if isinstance(value, dict):
+        return {str(name): plain(inner) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(inner) for inner in value]
+    if isinstance(value, (np.ndarray, np.generic, torch.Tensor)):
+        return plain(value.tolist())
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _mean(values, weights):
+    known = ~np.isnan(values)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return (weights @ np.where(known, values, 0)) / (weights @ known)
+
+
+def _said(texts):
+    return [text for text in texts if text and text.strip()]
+
+
+def _fill(values, where, rest):
+    whole = np.full((len(where), *values.shape[1:]), rest)
+    whole[where] = values
+    return whole
+
+
+def _columns(rows):
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def _slug(name):
+    return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "system"
+
+
+def _last(source):
+    """A path's last part: where it lies is nobody's business."""
+    return source.rstrip("/").rsplit("/", 1)[-1]
