@@ -41,7 +41,9 @@ def keep_evaluation(folder, name):
     results = {key: value for key, value in results.items() if key not in aside}
     for family in results["paired"]:
         family["differences"] = {k: v for k, v in family["differences"].items() if ":" not in k}
-    (RESULTS / f"evaluation-{name or folder.name}.json").write_text(json.dumps(results, indent=1) + "\n")
+    name = f"evaluation-{name or folder.name}"
+    shutil.copy(folder / "scores.png", RESULTS / f"{name}.png")
+    (RESULTS / f"{name}.json").write_text(json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":

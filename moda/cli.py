@@ -6,6 +6,15 @@ import sys
 from .commands import backbones, demo_data, describe, evaluate
 
 
+def make_parser():
+    """The parser of all commands."""
+    parser = argparse.ArgumentParser(prog="moda", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for command in (demo_data, describe, evaluate, backbones):
+        command.register(commands)
+    return parser
+
+
 def main(arguments=None):
     """Runs the command line.
 
@@ -15,11 +24,7 @@ def main(arguments=None):
     Returns:
         `int`: 0, or 1 if anything could not be done.
     """
-    parser = argparse.ArgumentParser(prog="moda", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    for command in (demo_data, describe, evaluate, backbones):
-        command.register(commands)
-    options = parser.parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     try:
         return options.run(options)
     except (ValueError, OSError) as error:
