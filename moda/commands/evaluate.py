@@ -80,89 +80,91 @@ def run(options):
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from transformers.utils import logging
 
-    from moda.data.pixels import PixelDataset
+    from moda.evaluation.clip import load_clip
     from moda.evaluation.curves import read_curves
     from moda.evaluation.evaluate import Evaluation, scoreboard
-    from moda.evaluation.predictions import is_predictions, model_digest
+    from moda.evaluation.predictions import is_predictions
     from moda.evaluation.rows import select_rows
     from moda.inference.describe import load_model
     from moda.training.machine import describe_machine
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    columns = dict(pair.split("=", 1) for pair in options.columns or () if "=" in pair)
-    if len(columns) != len(options.columns or ()):
-        raise ValueError(f"--columns takes OURS=THEIRS, as in articleType=kind, not {' '.join(options.columns)!r}.")
-    wanted = _baselines(options)
+    options.model = options.model.rstrip("/")
+    # What is wrong with the command is told before anything takes time.
+    wanted, columns = _baselines(options), _columns(options.columns)
     judge = _judge(options) if options.judge else None
-    clip = _clip(options.clip) if options.clip else None
-    names = [options.model, *options.against]
-    models = {name: load_model(name) for name in names if not is_predictions(name)}
-    selection = select_rows(
-        options.data, None if is_predictions(options.model) else options.model, options.split, columns, options.rows
-    )
+    clip = load_clip(options.clip) if options.clip else None
+    names = _names([options.model, *options.against])
+    models = {path: load_model(path) for path in names if not is_predictions(path)}
+    trained = options.model if options.model in models else None
+    selection = select_rows(options.data, trained, options.split, columns, options.rows)
     for note in selection.notes:
         print(f"note: {note}")
-    folder = Path(options.output or f"{os.path.splitext(options.model.rstrip('/'))[0]}-evaluation")
 
-    pictures = {}
-    for name, (_, processor) in models.items():
-        kinds = [column for column in selection.rows.column_names if column != "image"]
-        pictures[name] = PixelDataset(selection.rows, processor.image_processor, kinds)
+    pictures = {path: _pixels(selection.rows, processor) for path, (_, processor) in models.items()}
     kept = next(iter(pictures.values())).kept.tolist() if pictures else None
+    stem = Path(options.model).with_suffix("") if trained is None else options.model
+    folder = Path(options.output or f"{stem}-evaluation")
     evaluation = Evaluation(selection, folder, kept, options.resamples, options.seed)
-    for name in names:
-        kind = "model" if name == options.model else "other model"
-        if name not in models:
-            evaluation.read(_short(name), name, kind)
-            continue
-        model, processor = models[name]
-        count = sum(parameter.numel() for parameter in model.parameters())
-        about = f"{count:,} parameters, {str(model.dtype).removeprefix('torch.')}, greedy"
-        made_with = {
-            "model": model_digest(model),
-            "pictures": pictures[name].fingerprint,
-            "question": processor.default_prompt,
-            "length": str(options.max_new_tokens),
-        }
-        settings = {"batch_size": options.batch_size, "max_new_tokens": options.max_new_tokens}
-        evaluation.describe(_short(name), model, processor, pictures[name], about, made_with, kind, **settings)
-        if name == options.model:
-            evaluation.model = {
-                "name": _short(name),
-                "parameters": count,
-                "precision": str(model.dtype).removeprefix("torch."),
-            }
-            evaluation.model["digest"] = made_with["model"]
-            evaluation.curves = read_curves(name)
+    speaking = {"batch_size": options.batch_size, "max_new_tokens": options.max_new_tokens}
+    for path, name in names.items():
+        kind = "model" if path == options.model else "other model"
+        if path in models:
+            evaluation.describe(name, *models[path], pictures[path], kind, **speaking)
+        else:
+            evaluation.read(name, path, kind)
     shown = evaluation.embed(clip) if clip is not None else None
+    model, processor = models.get(options.model, (None, None))
     if wanted:
-        model, processor = models.get(options.model, (None, None))
-        evaluation.add_baselines(
-            wanted,
-            dataset=pictures.get(options.model),
-            model=model,
-            processor=processor,
-            clip=clip,
-            shown=shown,
-            captioner=options.captioner,
-            batch_size=options.batch_size,
-            max_new_tokens=options.max_new_tokens,
-        )
+        material = {
+            "model": model,
+            "processor": processor,
+            "clip": clip,
+            "shown": shown,
+            "captioner": options.captioner,
+        }
+        evaluation.add_baselines(wanted, pictures.get(options.model), **material, **speaking)
     if clip is not None:
         evaluation.add_clip(clip)
-    if options.probes and options.model in models:
-        evaluation.add_probes(*models[options.model])
+    if options.probes and model is not None:
+        evaluation.add_probes(model, processor)
+    elif options.probes:
+        evaluation.problems.append(
+            f"The probes ask a model, and {options.model} is a file of sentences; give the model."
+        )
     if judge is not None:
         evaluation.add_judge_model(judge, options.judge_rows, options.price or (None, None))
-    evaluation.machine = describe_machine()
+    evaluation.curves, evaluation.machine = read_curves(options.model), describe_machine()
     evaluation.seconds["in all, the report apart"] = round(time.monotonic() - started, 1)
     results = evaluation.write(" ".join(["moda", *sys.argv[1:]]))
     print("\n".join(scoreboard(results)))
-    print(f"{folder}: report.html, its pictures, scores.json and every system's sentences")
+    print(f"{folder}: report.html, its pictures, scores.json and every model's sentences")
     for problem in evaluation.problems:
         print(f"moda evaluate: {problem}", file=sys.stderr)
     return 1 if evaluation.problems else 0
+
+
+def _names(paths):
+    """Of each path what the report calls it: its last part, or as much of it as tells it from the others."""
+    paths, parts = list(dict.fromkeys(path.rstrip("/") for path in paths)), 1
+    while len({Path(path).parts[-parts:] for path in paths}) < len(paths):
+        parts += 1
+    return {path: "/".join(Path(path).parts[-parts:]) for path in paths}
+
+
+def _pixels(rows, processor):
+    from moda.data.pixels import PixelDataset
+
+    return PixelDataset(rows, processor.image_processor, [name for name in rows.column_names if name != "image"])
+
+
+def _columns(pairs):
+    pairs = pairs or []
+    wrong = [pair for pair in pairs if "=" not in pair]
+    if wrong:
+        raise ValueError(f"--columns takes OURS=THEIRS, as in articleType=kind, not {wrong[0]!r}.")
+    return dict(pair.split("=", 1) for pair in pairs)
 
 
 def _baselines(options):
@@ -184,14 +186,3 @@ def _judge(options):
 
     settings = {"parallel": options.parallel, "requests_per_minute": options.per_minute}
     return ModelJudge(Endpoint(options.judge, options.judge_model, **settings))
-
-
-def _clip(name):
-    from moda.evaluation.clip import load_clip
-
-    return load_clip(name)
-
-
-def _short(name):
-    """A model's or file's name without where it lies."""
-    return Path(name.rstrip("/")).name

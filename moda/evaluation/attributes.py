@@ -6,7 +6,7 @@ from moda.data.lexicon import states
 from moda.data.wording import ATTRIBUTES
 
 
-def attribute_rows(sentences, rows, wording):
+def attribute_rows(sentences, rows, lexicon):
     """Reads each sentence and compares what it states with the metadata.
 
     A row counts for an attribute when its metadata has it. The sentence is right when it states that value and no other;
@@ -15,7 +15,7 @@ def attribute_rows(sentences, rows, wording):
     Args:
         sentences (`list[str]`): One a row.
         rows (`list[dict]`): Metadata.
-        wording ([`Wording`]): Its lexicon reads the sentences.
+        lexicon ([`Lexicon`]): Reads the sentences.
 
     Returns:
         `dict[str, np.ndarray]`: For each attribute that any row has an array of shape `(rows,)`: 1.0, 0.0, or NaN where the
@@ -26,7 +26,7 @@ def attribute_rows(sentences, rows, wording):
     """
     if len(sentences) != len(rows):
         raise ValueError(f"There are {len(sentences)} sentences for {len(rows)} rows; give one for each row.")
-    read = [wording.lexicon.read(sentence) for sentence in sentences]
+    read = [lexicon.read(sentence) for sentence in sentences]
     scores = {}
     for attribute in ATTRIBUTES:
         truth = [row.get(attribute) for row in rows]
@@ -56,7 +56,7 @@ def attribute_accuracy(sentences, rows, wording):
         raise ValueError(f"There are {len(sentences)} sentences for {sorted(lengths)} rows; give one for each row.")
     table = [{name: values[index] for name, values in rows.items()} for index in range(len(sentences))]
     scores = {}
-    for attribute, values in attribute_rows(sentences, table, wording).items():
+    for attribute, values in attribute_rows(sentences, table, wording.lexicon).items():
         right, count = int(np.nansum(values)), int((~np.isnan(values)).sum())
         scores[attribute] = {"accuracy": right / count, "right": right, "rows": count}
     return scores

@@ -4,7 +4,6 @@ import json
 import math
 import re
 import time
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import numpy as np
@@ -16,62 +15,19 @@ from moda.data.pixels import fingerprint
 from moda.data.wording import ATTRIBUTES
 from pictures_moda import load_picture
 
-from .attributes import attribute_rows
-from .captions import BleuStatistics, bleu_statistics, caption_scores
 from .clip import PREFIX, clip_score, recall_at_k
-from .five import SCORES, five_scores, summary
-from .intervals import accuracy, bootstrap, paired
-from .predictions import describe_kept, read_predictions
+from .five import OVERALL, SCORES, five_scores
+from .intervals import accuracy, paired
+from .predictions import describe_kept, model_digest, read_predictions
 from .probes import draw_probes, probe_sheet, run_probes
 from .report import write_report
 from .rules import RuleJudge
 from .sentences import references_of, spread
+from .systems import System
 from .tables import all_right, calibration, class_table, confusion, examples, sample, worst
 
 
 THUMBNAIL = (160, 160)
-
-
-@dataclass
-class System:
-    """What one system says of the rows, and what that is worth.
-
-    Args:
-        name (`str`): As the report calls it.
-        kind (`str`): `model`, `other model`, `baseline` or `judge model`.
-        about (`str`): What it is, in a line.
-        sentences (`list[str]`): One a row.
-        confidences (`list[float]`, *optional*): Mean log-probabilities of the sentences.
-        verdicts (`list[Verdict | None]`): A judge's.
-        rows (`dict[str, dict[str, np.ndarray]]`): By family of scores and by name arrays of shape `(rows,)`, NaN where a row does
-            not count: `five` (0 to 10), `attributes` and `exact_match` (0 or 1), `captions`, `clip`.
-        bleu ([`BleuStatistics`], *optional*): Of which a corpus's BLEU is made, where the rows have references.
-        facts (`dict`): Figures without an interval.
-    """
-
-    name: str
-    kind: str
-    about: str
-    sentences: list
-    confidences: list | None = None
-    verdicts: list = field(default_factory=list)
-    rows: dict = field(default_factory=dict)
-    bleu: BleuStatistics | None = None
-    facts: dict = field(default_factory=dict)
-
-    def statistic(self, weights):
-        """All scores for weights of shape `(resamples, rows)`, by family and name; see [`bootstrap`]."""
-        found = {}
-        for family, scores in self.rows.items():
-            if family == "five":
-                means = summary(scores, weights)
-            else:
-                means = {name: _mean(values, weights) for name, values in scores.items()}
-            found.update({(family, name): mean for name, mean in means.items()})
-        if self.bleu is not None:
-            orders = self.bleu.corpus(weights).T
-            found.update({("captions", f"bleu_{order}"): values for order, values in enumerate(orders, 1)})
-        return found
 
 
 class Evaluation:
@@ -100,7 +56,8 @@ class Evaluation:
         self.rows = self.dataset.remove_columns("image").to_list()
         self.groups = [row["group"] for row in self.rows] if "group" in self.dataset.column_names else None
         self.judge = RuleJudge(selection.catalogue.wording.lexicon)
-        self.references = references_of(_columns(self.rows), range(len(self.rows)))
+        accepted = references_of(_columns(self.rows), range(len(self.rows)))
+        self.references = [[text for text in texts if text and text.strip()] for texts in accepted]
         self.systems, self.problems, self.notes = [], [], list(selection.notes)
         self.probes, self.judge_record, self.agreement = [], {"name": "rules"}, {}
         self.seconds, self.model, self.curves, self.machine = {}, {}, {}, ""
@@ -112,14 +69,35 @@ class Evaluation:
         left_out = len(selection.rows) - len(self.kept)
         if left_out:
             self.notes.append(f"{left_out:,} rows were left out: their pictures can't be read.")
+        missing = sum(not texts for texts in self.references)
+        if missing:
+            self.notes.append(f"{missing:,} rows have no reference: caption metrics leave them out.")
 
-    def describe(self, name, model, processor, pictures, about, made_with, kind="model", **options):
-        """Lets a model describe the rows; kept as it goes, so that the next call goes on; see [`describe_kept`]."""
+    def describe(self, name, model, processor, pictures, kind="model", **options):
+        """Lets a model describe the rows; what is said is kept as it goes, and the next call goes on.
+
+        Args:
+            name (`str`): As the report calls it.
+            model ([`ModaForConditionalGeneration`]): In evaluation mode.
+            processor ([`ModaProcessor`]): Its own.
+            pictures ([`PixelDataset`]): The rows, by this processor.
+            kind (`str`, *optional*, defaults to `"model"`): Or `"other model"`.
+            options: Of [`describe_kept`].
+        """
         started = time.monotonic()
+        count, precision = sum(p.numel() for p in model.parameters()), str(model.dtype).removeprefix("torch.")
+        made_with = {
+            "model": model_digest(model),
+            "pictures": pictures.fingerprint,
+            "question": processor.default_prompt,
+            "length": str(options.get("max_new_tokens", 48)),
+        }
         file = self.folder / f"{_slug(name)}.jsonl"
         said = describe_kept(model, processor, pictures, file, made_with, title=f"Describing with {name}", **options)
         self.seconds[f"describing with {name}"] = round(time.monotonic() - started, 1)
-        return self.add(System(name, kind, about, *said))
+        if not self.systems:
+            self.model = {"name": name, "parameters": count, "precision": precision, "digest": made_with["model"]}
+        return self.add(System(name, kind, f"{count:,} parameters, {precision}, greedy", *said))
 
     def read(self, name, file, kind="model"):
         """Takes the sentences of a system from a file; see [`read_predictions`]."""
@@ -138,43 +116,16 @@ class Evaluation:
             )
         if any(system.name == other.name for other in self.systems):
             raise ValueError(f"Two systems are called {system.name!r}; rename one of the folders or files.")
-        wording = self.selection.catalogue.wording
-        system.verdicts = self.judge.judge_all(system.sentences, self.rows)
-        known = [name for name in ATTRIBUTES if any(row.get(name) is not None for row in self.rows)]
-        if known:
-            system.rows["five"] = five_scores(system.verdicts)
-            system.rows["attributes"] = attribute_rows(system.sentences, self.rows, wording)
-        empty = sum(not sentence.strip() for sentence in system.sentences)
-        unverifiable = sum(verdict.unverifiable for verdict in system.verdicts)
-        system.facts = {"unverifiable": unverifiable, "empty": empty}
-        if any(map(_said, self.references)):
-            self._score_captions(system)
-        if empty:
+        system.score(self.rows, self.judge)
+        if any(self.references):
+            system.compare(self.references)
+        if system.facts["empty"]:
+            count = system.facts["empty"]
             self.notes.append(
-                f"{system.name} says nothing of {empty:,} rows; they count as wrong, and have no details."
+                f"{system.name} says nothing of {count:,} rows; they count as wrong, and have no details."
             )
         self.systems.append(system)
         return system
-
-    def _score_captions(self, system):
-        with_reference = [bool(_said(texts)) for texts in self.references]
-        missing = len(with_reference) - sum(with_reference)
-        note = f"{missing:,} rows have no reference: caption metrics leave them out."
-        if missing and note not in self.notes:
-            self.notes.append(note)
-        said, accepted = zip(
-            *[(sentence, texts) for sentence, texts in zip(system.sentences, map(_said, self.references)) if texts]
-        )
-        with_reference = np.array(with_reference)
-        scores = caption_scores(said, accepted, ("rouge_l", "cider"))
-        system.rows["captions"] = {name: _fill(score["rows"], with_reference, np.nan) for name, score in scores.items()}
-        counts = bleu_statistics(said, accepted)
-        system.bleu = BleuStatistics(**{name: _fill(part, with_reference, 0.0) for name, part in vars(counts).items()})
-        same = [
-            float(sentence.strip() in texts) if texts else math.nan
-            for sentence, texts in zip(system.sentences, map(_said, self.references))
-        ]
-        system.rows["exact_match"] = {"exact_match": np.array(same)}
 
     def add_baselines(self, names, dataset, **material):
         """Adds baselines on the same rows; see [`Baselines`].
@@ -275,7 +226,7 @@ class Evaluation:
         """
         first = self.systems[0]
         settings = {"resamples": self.resamples, "seed": self.seed, "groups": self.groups}
-        systems = [self._figures(system, settings) for system in self.systems]
+        systems = [system.figures(**settings) for system in self.systems]
         compared = [system for system in self.systems[1:] if system.kind != "judge model"]
         reads = [verdict.read for verdict in first.verdicts]
         attributes = [name for name in ATTRIBUTES if name in first.rows.get("attributes", ())]
@@ -315,22 +266,6 @@ class Evaluation:
             results["examples"] = examples(sample(len(self.rows), 24, self.seed), *shown)
             results["worst"] = examples(worst(first.rows["five"], first.confidences), *shown)
         return plain(results)
-
-    def _figures(self, system, settings):
-        families = {}
-        for (family, name), score in bootstrap(system.statistic, len(self.rows), **settings).items():
-            values = system.rows.get(family, {}).get(name)
-            if values is not None:
-                known = ~np.isnan(values)
-                score = {**score, "rows": int(known.sum()), "excluded": int((~known).sum())}
-                if family in ("attributes", "exact_match"):
-                    score = accuracy(
-                        values[known], [g for g, k in zip(self.groups, known) if k] if self.groups else None
-                    )
-            families.setdefault(family, {})[name] = score
-        exact = families.pop("exact_match", None)
-        families = {**families, **({"exact_match": exact["exact_match"]} if exact else {})}
-        return {"name": system.name, "kind": system.kind, "about": system.about, **families, **system.facts}
 
     def _compared(self, first, other, settings):
         differences = paired(first.statistic, other.statistic, len(self.rows), **settings)
@@ -375,7 +310,7 @@ def scoreboard(results):
     Returns:
         `list[str]`
     """
-    names = (*SCORES, "overall")
+    names = (*SCORES, OVERALL)
     width = max(len(system["name"]) for system in results["systems"])
     lines = [" " * width + "".join(f"{name:>19}" for name in names)]
     for system in results["systems"]:
@@ -397,22 +332,6 @@ def plain(value):
     if isinstance(value, (np.ndarray, np.generic, torch.Tensor)):
         return plain(value.tolist())
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _mean(values, weights):
-    known = ~np.isnan(values)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return (weights @ np.where(known, values, 0)) / (weights @ known)
-
-
-def _said(texts):
-    return [text for text in texts if text and text.strip()]
-
-
-def _fill(values, where, rest):
-    whole = np.full((len(where), *values.shape[1:]), rest)
-    whole[where] = values
-    return whole
 
 
 def _columns(rows):

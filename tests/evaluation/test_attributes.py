@@ -61,14 +61,14 @@ def test_sentences_and_rows_must_align():
 
 def test_row_by_row():
     rows = [{"gender": "Men", "baseColour": None, "pattern": "Solid"}, {"gender": None, "pattern": "Striped"}, {}]
-    scores = attribute_rows(["A red shirt for guys.", "A checked shirt.", ""], rows, WORDING)
+    scores = attribute_rows(["A red shirt for guys.", "A checked shirt.", ""], rows, WORDING.lexicon)
     assert {name: [None if math.isnan(value) else value for value in values] for name, values in scores.items()} == {
         "pattern": [1.0, 0.0, None],
         "gender": [1.0, None, None],
     }
-    assert attribute_rows([], [], WORDING) == {}
+    assert attribute_rows([], [], WORDING.lexicon) == {}
     with pytest.raises(ValueError, match="1 sentences for 3 rows"):
-        attribute_rows(["a"], rows, WORDING)
+        attribute_rows(["a"], rows, WORDING.lexicon)
 
 
 def test_vague_words_are_right_where_they_may_be():
