@@ -17,6 +17,14 @@ EXAMPLES = """examples:
 """
 
 
+def positive(text):
+    """A whole number above zero, for argparse."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    return number
+
+
 def register(commands):
     """Adds the command and its options."""
     parser = commands.add_parser(
@@ -35,11 +43,13 @@ def register(commands):
     rows.add_argument(
         "--split", help="train, validation or test (default: what training held out, or the last there is)"
     )
-    rows.add_argument("--rows", type=int, metavar="N", help="evaluate N rows, evenly spread (default: all)")
+    rows.add_argument("--rows", type=positive, metavar="N", help="evaluate N rows, evenly spread (default: all)")
     rows.add_argument("--columns", nargs="+", metavar="OURS=THEIRS", help="as in articleType=kind baseColour=colour")
-    rows.add_argument("--batch-size", type=int, default=64, metavar="N", help="rows at once (default: %(default)s)")
     rows.add_argument(
-        "--max-new-tokens", type=int, default=48, metavar="N", help="longest sentence (default: %(default)s)"
+        "--batch-size", type=positive, default=64, metavar="N", help="rows at once (default: %(default)s)"
+    )
+    rows.add_argument(
+        "--max-new-tokens", type=positive, default=48, metavar="N", help="longest sentence (default: %(default)s)"
     )
     beside = parser.add_argument_group("beside what")
     beside.add_argument(
@@ -60,15 +70,19 @@ def register(commands):
     )
     judge.add_argument("--judge", metavar="URL", help="the endpoint")
     judge.add_argument("--judge-model", metavar="NAME", default="gpt-4o-mini", help="(default: %(default)s)")
-    judge.add_argument("--judge-rows", type=int, metavar="N", help="judge N rows, evenly spread (default: all)")
-    judge.add_argument("--parallel", type=int, default=8, metavar="N", help="requests at once (default: %(default)s)")
-    judge.add_argument("--per-minute", type=int, metavar="N", help="most requests a minute (default: no limit)")
+    judge.add_argument("--judge-rows", type=positive, metavar="N", help="judge N rows, evenly spread (default: all)")
+    judge.add_argument(
+        "--parallel", type=positive, default=8, metavar="N", help="requests at once (default: %(default)s)"
+    )
+    judge.add_argument("--per-minute", type=positive, metavar="N", help="most requests a minute (default: no limit)")
     judge.add_argument(
         "--price", type=float, nargs=2, metavar=("IN", "OUT"), help="of a million tokens, to tell the cost before"
     )
     out = parser.add_argument_group("result")
     out.add_argument("--output", metavar="FOLDER", help="where to (default: MODEL-evaluation, beside the model)")
-    out.add_argument("--resamples", type=int, default=2000, metavar="N", help="of the bootstrap (default: %(default)s)")
+    out.add_argument(
+        "--resamples", type=positive, default=2000, metavar="N", help="of the bootstrap (default: %(default)s)"
+    )
     out.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
     parser.set_defaults(run=run)
 
@@ -177,6 +191,11 @@ def _baselines(options):
     unknown = [name for name in options.baselines if name not in names]
     if unknown:
         raise ValueError(f"There is no baseline {unknown[0]!r}; choose among all, {', '.join(names)}.")
+    for name, given in (("zero-shot", options.clip), ("captioner", options.captioner)):
+        if name in options.baselines and not given:
+            raise ValueError(
+                f"The baseline {name} needs {'--clip' if name == 'zero-shot' else '--captioner'}; give a folder or id."
+            )
     return [names[name] for name in options.baselines]
 
 

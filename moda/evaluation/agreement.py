@@ -1,10 +1,11 @@
 """Do two judges agree?"""
 
 import numpy as np
-from sklearn.metrics import cohen_kappa_score
+
+from .intervals import bootstrap
 
 
-def agreement(verdicts_a, verdicts_b):
+def agreement(verdicts_a, verdicts_b, groups=None, resamples=2000, seed=0):
     """Compares two judges of the same sentences, score by score.
 
     Each score becomes a yes or no: all colours found; style, category and gender right; all details right. Of these,
@@ -15,10 +16,11 @@ def agreement(verdicts_a, verdicts_b):
 
     Args:
         verdicts_a, verdicts_b (`list[Verdict | None]`): One a row. A row counts for a score where both judges have it.
+        groups, resamples, seed: Of kappa's interval; see [`bootstrap`].
 
     Returns:
         `dict[str, dict]`: For `colour`, `style`, `category`, `gender` and `factual`: `{"kappa": -1 to 1 or None,
-        "agreement": share or None, "yes_a": share or None, "yes_b": share or None, "rows": n}`.
+        "low", "high": its interval, "agreement": share or None, "yes_a": share or None, "yes_b": share or None, "rows": n}`.
 
     Raises:
         `ValueError`: If the judges did not judge the same number of rows.
@@ -29,17 +31,33 @@ def agreement(verdicts_a, verdicts_b):
         )
     table = {}
     for score, label in LABELS.items():
-        labels = [(label(a), label(b)) for a, b in zip(verdicts_a, verdicts_b) if a is not None and b is not None]
-        both = np.array([pair for pair in labels if None not in pair], dtype=bool).reshape(-1, 2)
-        shares = both.mean(0) if len(both) else (None, None)
+        pairs = [(label(a), label(b)) if a and b else (None, None) for a, b in zip(verdicts_a, verdicts_b)]
+        counted = [index for index, pair in enumerate(pairs) if None not in pair]
+        both = np.array([pairs[index] for index in counted], dtype=np.float64).reshape(-1, 2)
+        found = dict.fromkeys(("value", "low", "high"))
+        if len(np.unique(both)) > 1:
+            of = groups and [groups[index] for index in counted]
+            found = bootstrap(lambda weights, both=both: _kappa(both, weights), len(both), resamples, seed, of)
+        shares = both.mean(0).tolist() if len(both) else (None, None)
         table[score] = {
-            "kappa": float(cohen_kappa_score(*both.T)) if len(np.unique(both)) > 1 else None,
+            "kappa": found["value"],
+            "low": found["low"],
+            "high": found["high"],
             "agreement": float((both[:, 0] == both[:, 1]).mean()) if len(both) else None,
-            "yes_a": None if shares[0] is None else float(shares[0]),
-            "yes_b": None if shares[1] is None else float(shares[1]),
+            "yes_a": shares[0],
+            "yes_b": shares[1],
             "rows": len(both),
         }
     return table
+
+
+def _kappa(both, weights):
+    total = weights.sum(1)
+    agreed = weights @ (both[:, 0] == both[:, 1]) / total
+    a, b = (weights @ both).T / total
+    chance = a * b + (1 - a) * (1 - b)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return (agreed - chance) / (1 - chance)
 
 
 def _all(right, total):

@@ -219,8 +219,8 @@ def ref_clip_score(image_embeddings, text_embeddings, reference_embeddings, grou
     return torch.where(seen + said == 0, 0.0, 2 * seen * said / (seen + said))
 
 
-def recall_at_k(image_embeddings, text_embeddings, ks=(1, 5, 10), groups=None, chunk=1024):
-    """Measures retrieval: how often what belongs together is among the k nearest.
+def found_at_k(image_embeddings, text_embeddings, ks=(1, 5, 10), groups=None, chunk=1024):
+    """Says of each sentence and picture whether what belongs to it is among the k nearest.
 
     A picture is found by a sentence when it is among the k pictures nearest to it; a sentence is found by a picture when
     any of the picture's sentences is among the k nearest. What is equally near shares its places: it counts as found
@@ -236,8 +236,8 @@ def recall_at_k(image_embeddings, text_embeddings, ks=(1, 5, 10), groups=None, c
         chunk (`int`, *optional*, defaults to 1024): Rows that are compared with all others at once.
 
     Returns:
-        `dict[str, dict[int, float]]`: `text_to_image` over the sentences and `image_to_text` over the pictures that have
-        a sentence: for each k the share found, 0 to 1.
+        `dict[str, dict[int, torch.Tensor]]`: `text_to_image` of shape `(sentences,)`, and `image_to_text` of shape
+        `(pictures that have a sentence,)`: for each k the probability of being found, 0 to 1, float64.
 
     Raises:
         `ValueError`: If there are no sentences, or not one group a sentence.
@@ -257,8 +257,8 @@ def recall_at_k(image_embeddings, text_embeddings, ks=(1, 5, 10), groups=None, c
 
 
 def _found(asking, answers, wanted, of, ks, chunk):
-    """For each k the mean probability that an answer whose `of` is `wanted` is among the k nearest."""
-    total = dict.fromkeys(ks, 0.0)
+    """For each k the probability, of each that asks, that an answer whose `of` is `wanted` is among the k nearest."""
+    found = {k: [] for k in ks}
     for rows, names in zip(asking.split(chunk), wanted.split(chunk)):
         near = rows @ answers.T
         own = names[:, None] == of[None, :]
@@ -267,8 +267,18 @@ def _found(asking, answers, wanted, of, ks, chunk):
         equal, own_equal = (near == best).sum(1), ((near == best) & own).sum(1)
         for k in ks:
             places = (k - nearer).clamp(min=0).minimum(equal)  # left for those as near as the best own
-            total[k] += float((1 - hypergeom.pmf(0, equal, own_equal, places)).sum())
-    return {k: value / len(asking) for k, value in total.items()}
+            found[k].append(torch.as_tensor(1 - hypergeom.pmf(0, equal, own_equal, places)))
+    return {k: torch.cat(parts) for k, parts in found.items()}
+
+
+def recall_at_k(*arguments, **options):
+    """Averages [`found_at_k`], whose arguments it takes: how often what belongs together is among the k nearest.
+
+    Returns:
+        `dict[str, dict[int, float]]`: `text_to_image` and `image_to_text`: for each k the share found, 0 to 1.
+    """
+    found = found_at_k(*arguments, **options)
+    return {way: {k: float(rows.mean()) for k, rows in among.items()} for way, among in found.items()}
 
 
 def keep_best(scores, share=1.0):

@@ -1,10 +1,12 @@
 """An evaluation: systems that describe the same rows, scored by the same judge, with intervals, side by side."""
 
+import contextlib
 import json
 import math
 import re
 import time
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -15,9 +17,9 @@ from moda.data.pixels import fingerprint
 from moda.data.wording import ATTRIBUTES
 from pictures_moda import load_picture
 
-from .clip import PREFIX, clip_score, recall_at_k
+from .clip import PREFIX, clip_score, found_at_k
 from .five import OVERALL, SCORES, five_scores
-from .intervals import accuracy, paired
+from .intervals import accuracy, effective_units, paired
 from .predictions import describe_kept, model_digest, read_predictions
 from .probes import draw_probes, probe_sheet, run_probes
 from .report import write_report
@@ -27,16 +29,13 @@ from .systems import System
 from .tables import all_right, calibration, class_table, confusion, examples, sample, worst
 
 
-THUMBNAIL = (160, 160)
-
-
 class Evaluation:
     """Collects systems, and compares them.
 
     Args:
         selection ([`Selection`]): The rows.
         folder (`Path`): Where everything is kept.
-        kept (`Sequence[int]`, *optional*): Numbers of the rows whose pictures can be read. Defaults to all.
+        kept (`Sequence[int]`, *optional*): Which of them have pictures that can be read. Defaults to all.
         resamples, seed: Of the bootstrap; see [`bootstrap_weights`].
 
     Attributes:
@@ -52,6 +51,7 @@ class Evaluation:
             raise ValueError(
                 f"None of the {len(selection.rows):,} rows of {selection.catalogue.source} has a readable picture."
             )
+        self.numbers = [selection.numbers[index] for index in self.kept]
         self.dataset = selection.rows.select(self.kept)
         self.rows = self.dataset.remove_columns("image").to_list()
         self.groups = [row["group"] for row in self.rows] if "group" in self.dataset.column_names else None
@@ -62,9 +62,10 @@ class Evaluation:
         self.probes, self.judge_record, self.agreement = [], {"name": "rules"}, {}
         self.seconds, self.model, self.curves, self.machine = {}, {}, {}, ""
         if self.groups:
-            count = len(set(self.groups))
+            voices = effective_units(len(self.rows), self.groups)
             self.notes.append(
-                f"The {len(self.rows):,} products lie in {count:,} groups of near-duplicates; intervals draw whole groups."
+                f"Near-duplicates share a group, and intervals draw whole groups: these {len(self.rows):,} products are as much "
+                f"evidence as {voices:,.0f} equal groups."
             )
         left_out = len(selection.rows) - len(self.kept)
         if left_out:
@@ -87,13 +88,13 @@ class Evaluation:
         started = time.monotonic()
         count, precision = sum(p.numel() for p in model.parameters()), str(model.dtype).removeprefix("torch.")
         made_with = {
-            "model": model_digest(model),
+            "model": model_digest(model, processor),
             "pictures": pictures.fingerprint,
-            "question": processor.default_prompt,
             "length": str(options.get("max_new_tokens", 48)),
         }
         file = self.folder / f"{_slug(name)}.jsonl"
-        said = describe_kept(model, processor, pictures, file, made_with, title=f"Describing with {name}", **options)
+        options = {"title": f"Describing with {name}", "numbers": self.numbers, **options}
+        said = describe_kept(model, processor, pictures, file, made_with, **options)
         self.seconds[f"describing with {name}"] = round(time.monotonic() - started, 1)
         if not self.systems:
             self.model = {"name": name, "parameters": count, "precision": precision, "digest": made_with["model"]}
@@ -101,7 +102,7 @@ class Evaluation:
 
     def read(self, name, file, kind="model"):
         """Takes the sentences of a system from a file; see [`read_predictions`]."""
-        said = read_predictions(file, self.rows, self.kept)
+        said = read_predictions(file, self.rows, self.numbers)
         return self.add(System(name, kind, f"sentences read from {_last(str(file))}", *said))
 
     def add(self, system):
@@ -137,7 +138,7 @@ class Evaluation:
         """
         from .baselines import BASELINES, Baselines
 
-        dataset = WithoutPixels(self.dataset) if dataset is None else dataset
+        dataset = SimpleNamespace(rows=self.dataset) if dataset is None else dataset
         train, wording = self.selection.train, self.selection.catalogue.wording
         baselines = Baselines(dataset, range(len(self.rows)), wording, train, seed=self.seed, **material)
         for name in names:
@@ -158,15 +159,16 @@ class Evaluation:
         return self.shown
 
     def add_clip(self, clip):
-        """Gives every system its CLIPScore, and says how well its sentences find their pictures among all; after [`embed`]."""
+        """Gives every system its CLIPScore, and says how well sentences and pictures find each other among all; after [`embed`]."""
         started = time.monotonic()
         for system in self.systems:
             said = clip.text_embeddings(
                 [PREFIX + sentence for sentence in system.sentences], title=f"Embedding {system.name}"
             )
-            scores = clip_score(self.shown, said).numpy().astype(np.float64)
-            system.rows["clip"] = {"clip_score": scores}
-            system.facts["retrieval"] = recall_at_k(self.shown, said)
+            scores = {"clip_score": clip_score(self.shown, said)}
+            for way, found in found_at_k(self.shown, said).items():
+                scores.update({f"{way.replace('_', ' ')} R@{k}": rows for k, rows in found.items()})
+            system.rows["clip"] = {name: rows.numpy().astype(np.float64) for name, rows in scores.items()}
         if clip.cut:
             self.notes.append(f"The CLIP reads {clip.longest} tokens: {clip.cut:,} longer sentences were cut for it.")
         self.seconds["CLIPScore"] = round(time.monotonic() - started, 1)
@@ -214,7 +216,7 @@ class Evaluation:
         system.verdicts, system.rows = verdicts, {"five": five_scores(verdicts)}
         self.systems.append(system)
         self.judge_record["model"] = judge.record()
-        self.agreement = agreement(first.verdicts, verdicts)
+        self.agreement = agreement(first.verdicts, verdicts, self.groups, self.resamples, self.seed)
         if judge.problem:
             self.problems.append(judge.problem)
 
@@ -241,7 +243,7 @@ class Evaluation:
                 "split": self.selection.split,
                 "rows": len(self.rows),
                 "train_rows": len(self.selection.train) if self.selection.train is not None else 0,
-                "groups": len(set(self.groups)) if self.groups else None,
+                "effective_groups": round(effective_units(len(self.rows), self.groups), 1),
                 "fingerprint": fingerprint(self.dataset),
             },
             "machine": self.machine,
@@ -262,10 +264,25 @@ class Evaluation:
         if first.confidences is not None and attributes:
             results["calibration"] = calibration(first.confidences, all_right(first.rows["five"]), groups=self.groups)
         if attributes:
+            self._note_repetition(first)
             shown = (first.sentences, self.rows, first.verdicts, first.rows["five"], attributes, first.confidences)
             results["examples"] = examples(sample(len(self.rows), 24, self.seed), *shown)
             results["worst"] = examples(worst(first.rows["five"], first.confidences), *shown)
         return plain(results)
+
+    def _note_repetition(self, system):
+        """Tells where factual consistency says nothing that the other scores do not."""
+        five = system.rows["five"]
+        table = np.stack([five[name] for name in SCORES if name != "factual"])
+        with np.errstate(invalid="ignore"):
+            others = np.nanmean(np.where(np.isnan(five["factual"]), np.nan, table), axis=0)
+        both = ~np.isnan(others)
+        repeats = np.isclose(others, five["factual"])[both].mean() if both.any() else 0.0
+        if repeats > 0.5:
+            self.notes.append(
+                f"In {100 * repeats:.1f} % of rows factual consistency is the mean of the other four scores: {system.name} mentions "
+                "little else, so the overall score counts the same facts twice."
+            )
 
     def _compared(self, first, other, settings):
         differences = paired(first.statistic, other.statistic, len(self.rows), **settings)
@@ -278,27 +295,16 @@ class Evaluation:
         """Writes `scores.json`, `report.html` and its pictures, and returns what [`results`] gave."""
         results = self.results(command)
         self.folder.mkdir(parents=True, exist_ok=True)
-        shown = {example["picture"] for name in ("examples", "worst") for example in results.get(name, ())}
+        text = json.dumps(results, indent=1, ensure_ascii=False)
+        (self.folder / "scores.json").write_text(text + "\n", encoding="utf-8")
         pictures = {}
-        for index in sorted(shown):
-            pictures[index] = load_picture(self.dataset[index]["image"])
-            pictures[index].thumbnail(THUMBNAIL)
-        (self.folder / "scores.json").write_text(
-            json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+        for index in sorted(
+            {example["picture"] for part in ("examples", "worst") for example in results.get(part, ())}
+        ):
+            with contextlib.suppress(ValueError, OSError):  # one that can't be read leaves its place empty
+                pictures[index] = load_picture(self.dataset[index]["image"])
         write_report(self.folder, results, pictures)
         return results
-
-
-class WithoutPixels:
-    """Rows as baselines take them that look at pictures only as they are.
-
-    Args:
-        rows (`datasets.Dataset`): With an `image` column.
-    """
-
-    def __init__(self, rows):
-        self.rows = rows
 
 
 def scoreboard(results):
@@ -312,14 +318,14 @@ def scoreboard(results):
     """
     names = (*SCORES, OVERALL)
     width = max(len(system["name"]) for system in results["systems"])
-    lines = [" " * width + "".join(f"{name:>19}" for name in names)]
+    lines = [" " * width + "".join(f"{name:>21}" for name in names)]
     for system in results["systems"]:
         if "five" in system:
             cells = [system["five"][name] for name in names]
             told = [
                 f"{c['value']:.2f} ({c['low']:.2f}–{c['high']:.2f})" if c["value"] is not None else "–" for c in cells
             ]
-            lines.append(f"{system['name']:<{width}}" + "".join(f"{cell:>19}" for cell in told))
+            lines.append(f"{system['name']:<{width}}" + "".join(f"{cell:>21}" for cell in told))
     return lines if len(lines) > 1 else []
 
 

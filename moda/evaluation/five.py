@@ -104,8 +104,7 @@ def summary(scores, weights=None):
         total = weights @ known
         with np.errstate(invalid="ignore", divide="ignore"):
             means[name] = (weights @ np.where(known, scores[name], 0)) / total
-    stacked = np.stack([means[name] for name in SCORES])
-    known = ~np.isnan(stacked)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        means[OVERALL] = np.where(known, stacked, 0).sum(0) / known.sum(0)
+    # The same scores make up every resample's overall: one that has no row of a score has no overall score.
+    counted = [means[name] for name in SCORES if not np.isnan(scores[name]).all()]
+    means[OVERALL] = np.mean(counted, axis=0) if counted else np.full_like(means[SCORES[0]], np.nan)
     return means

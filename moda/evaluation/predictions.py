@@ -10,6 +10,7 @@ import torch
 from tqdm.auto import tqdm
 
 from moda.data.features import ORIGIN
+from moda.data.pixels import processor_json
 from moda.data.wording import ATTRIBUTES
 
 from .sentences import describe_batch
@@ -28,7 +29,9 @@ def is_predictions(name):
     return Path(name).suffix.lower() in READERS
 
 
-def describe_kept(model, processor, dataset, file, made_with, batch_size=64, max_new_tokens=48, title=None):
+def describe_kept(
+    model, processor, dataset, file, made_with, numbers=None, batch_size=64, max_new_tokens=48, title=None
+):
     """Describes all rows of a dataset, and keeps each batch as it is made: called again, it goes on.
 
     Args:
@@ -37,6 +40,8 @@ def describe_kept(model, processor, dataset, file, made_with, batch_size=64, max
         dataset ([`PixelDataset`]): The rows.
         file (`Path`): A JSON line for each row: `row`, `sentence`, `confidence`. What it was made with lies beside it.
         made_with (`dict[str, str]`): What the sentences depend on.
+        numbers (`Sequence[int]`, *optional*): What the file calls the rows: their numbers in the split. Defaults to those in
+            the dataset.
         batch_size (`int`, *optional*, defaults to 64): Rows at once.
         max_new_tokens (`int`, *optional*, defaults to 48): Longest sentence.
         title (`str`, *optional*): Of a progress bar; none without.
@@ -58,25 +63,29 @@ def describe_kept(model, processor, dataset, file, made_with, batch_size=64, max
     else:
         file.parent.mkdir(parents=True, exist_ok=True)
         beside.write_text(json.dumps(made_with, indent=2) + "\n")
+    numbers = range(len(dataset)) if numbers is None else numbers
     kept = _whole_lines(file)
     lines = [json.loads(line) for line in kept]
-    with open(file, "w", encoding="utf-8") as out:
-        out.writelines(kept)  # without a line that was cut off
+    with open(file, "ab") as out:
+        out.truncate(sum(map(len, kept)))  # a line that was cut off goes
         starts = range(len(lines), len(dataset), batch_size)
         for first in tqdm(starts, desc=title, unit="batch", disable=not title):
             indices = range(first, min(first + batch_size, len(dataset)))
             sentences, confidences = describe_batch(model, processor, dataset, indices, max_new_tokens)
             for index, sentence, confidence in zip(indices, sentences, confidences):
-                lines.append({"row": index, "sentence": sentence, "confidence": round(confidence, 6)})
-                out.write(json.dumps(lines[-1], ensure_ascii=False) + "\n")
+                lines.append({"row": int(numbers[index]), "sentence": sentence, "confidence": round(confidence, 6)})
+                out.write((json.dumps(lines[-1], ensure_ascii=False) + "\n").encode())
             out.flush()
     return [line["sentence"] for line in lines], [line["confidence"] for line in lines]
 
 
-def model_digest(model):
-    """Digests a model's config and weights: what it says depends on nothing else of it."""
+def model_digest(model, processor):
+    """Digests all that a model says depends on: its weights and config, how it generates, and its tokenizer."""
     fields = {name: value for name, value in model.config.to_dict().items() if name not in ORIGIN}
-    key = hashlib.sha256(json.dumps(fields, sort_keys=True, default=str).encode())
+    generation = {name: value for name, value in model.generation_config.to_dict().items() if name not in ORIGIN}
+    vocabulary = sorted(processor.tokenizer.get_vocab().items())
+    depends_on = [fields, generation, vocabulary, processor.default_prompt, processor_json(processor.image_processor)]
+    key = hashlib.sha256(json.dumps(depends_on, sort_keys=True, default=str).encode())
     for name, weight in model.state_dict().items():
         key.update(f"{name} {tuple(weight.shape)} {weight.dtype}".encode())
         key.update(weight.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
@@ -86,11 +95,11 @@ def model_digest(model):
 def _whole_lines(file):
     if not file.exists():
         return []
-    with open(file, encoding="utf-8", newline="") as lines:
-        return [line for line in lines if line.endswith("\n")]
+    with open(file, "rb") as lines:
+        return [line for line in lines if line.endswith(b"\n")]
 
 
-def read_predictions(file, rows, kept=None):
+def read_predictions(file, rows, numbers=None):
     """Reads the sentences of a system from a file, and puts them in the order of the rows.
 
     By `id` where both have one; by `row`, the row's number in the evaluated split, where the file has that; otherwise in
@@ -100,14 +109,14 @@ def read_predictions(file, rows, kept=None):
         file (`str`): `.csv`, `.jsonl` or `.parquet` with a column `sentence` (or `description`, `prediction`,
             `generated_text`), and perhaps `id` or `row`, and `confidence`.
         rows (`list[dict]`): The rows that are evaluated.
-        kept (`Sequence[int]`, *optional*): Their numbers in the split, where some were left out. Defaults to all.
+        numbers (`Sequence[int]`, *optional*): Their numbers in the split, where some were left out. Defaults to all.
 
     Returns:
-        `tuple[list[str], list[float] | None]`: Sentences and confidences, one a row.
+        `tuple[list[str], list[float] | None]`: Sentences and confidences, one a row; NaN where the file has a blank.
 
     Raises:
         `FileNotFoundError`: If there is no such file.
-        `ValueError`: If predictions and rows do not align, naming the first that do not.
+        `ValueError`: If predictions and rows do not align, naming the first that do not; or if a confidence is none.
     """
     path = Path(file)
     if not path.exists():
@@ -119,11 +128,11 @@ def read_predictions(file, rows, kept=None):
     column = next((name for name in SENTENCE if name in table), None)
     if column is None:
         raise ValueError(f"{file} has no column {SENTENCE[0]!r} among {', '.join(map(str, table))}; name it so.")
-    kept = list(range(len(rows))) if kept is None else list(kept)
+    numbers = range(len(rows)) if numbers is None else numbers
     if "id" in table and rows and rows[0].get("id") is not None:
         wanted, name = [str(row["id"]) for row in rows], "id"
     elif "row" in table:
-        wanted, name = [str(number) for number in kept], "row"
+        wanted, name = [str(number) for number in numbers], "row"
     else:
         return _in_order(file, table, column, rows)
     given = [str(value) for value in table[name]]
@@ -136,7 +145,7 @@ def read_predictions(file, rows, kept=None):
                 f"{file} {problem} {name} {', '.join(values[:5])}{' …' if len(values) > 5 else ''} ({len(values):,} in all) "
                 f"of the {len(rows):,} rows evaluated; give one sentence for each row."
             )
-    return _columns(table.iloc[[places[value] for value in wanted]], column)
+    return _columns(file, table.iloc[[places[value] for value in wanted]], column)
 
 
 def _in_order(file, table, column, rows):
@@ -152,11 +161,19 @@ def _in_order(file, table, column, rows):
                     f"{file} does not follow the rows' order: its line {number + 1} has {name} {said!r}, and row {number} of "
                     f"the data has {row[name]!r}; sort it, or add a column 'id'."
                 )
-    return _columns(table, column)
+    return _columns(file, table, column)
 
 
-def _columns(table, column):
+def _columns(file, table, column):
     sentences = ["" if pandas.isna(value) else str(value) for value in table[column]]
     if "confidence" not in table:
         return sentences, None
-    return sentences, [float(value) for value in table["confidence"]]
+    confidences = pandas.to_numeric(table["confidence"], errors="coerce").astype(float)
+    blank = table["confidence"].isna() | (table["confidence"].astype(str).str.strip() == "")
+    wrong = table["confidence"][(confidences.isna() & ~blank) | (confidences > 0)]
+    if len(wrong):
+        raise ValueError(
+            f"{file} has confidence {wrong.iloc[0]!r} in line {wrong.index[0] + 1}, where a mean log-probability is at most 0; "
+            "take the logarithm of a probability, or leave the column out."
+        )
+    return sentences, confidences.tolist()

@@ -23,6 +23,7 @@ class Selection:
         catalogue ([`Catalogue`]): Where they are from.
         split (`str`): Which of its splits.
         rows (`datasets.Dataset`): The rows.
+        numbers (`list[int]`): Their numbers in the split.
         train (`datasets.Dataset`, *optional*): What may be learnt from, for baselines; `None` where there is none.
         notes (`list[str]`): What a reader of the scores should know of the rows.
     """
@@ -30,6 +31,7 @@ class Selection:
     catalogue: Catalogue
     split: str
     rows: datasets.Dataset
+    numbers: list[int]
     train: datasets.Dataset | None
     notes: list[str] = field(default_factory=list)
 
@@ -81,10 +83,12 @@ def select_rows(data=None, model=None, split=None, columns=None, count=None):
         )
     else:
         notes.append("These are rows that the model was trained on: the scores say how well it remembers them.")
+    numbers = list(range(len(rows)))
     if count is not None and count < len(rows):
         notes.append(f"{count:,} of {len(rows):,} rows were evaluated, evenly spread.")
-        rows = rows.select(spread(count, len(rows)))
-    return Selection(catalogue, split, rows, train, notes)
+        numbers = spread(count, len(rows))
+        rows = rows.select(numbers)
+    return Selection(catalogue, split, rows, numbers, train, notes)
 
 
 def _recipe_of(model):

@@ -14,7 +14,7 @@ from .five import Verdict, five_scores, summary
 from .intervals import accuracy, bootstrap
 
 
-SHARES = ("attributes", "exact_match")  # right or wrong: these have Wilson's interval
+BEST = {"attributes": 1, "exact_match": 1, "five": 10}  # families of scores that may be all or nothing
 
 
 @dataclass
@@ -105,11 +105,19 @@ class System:
             if values is not None:
                 known = ~np.isnan(values)
                 score = {**score, "rows": int(known.sum()), "excluded": int((~known).sum())}
-                if family in SHARES:
-                    score = accuracy(values[known], groups and [group for group, there in zip(groups, known) if there])
+                best = BEST.get(family)
+                if best and known.any() and np.isin(values[known], (0, best)).all():
+                    # A share of right ones: Wilson's interval says something also where all are right.
+                    of = groups and [group for group, there in zip(groups, known) if there]
+                    share = accuracy(values[known] == best, of)
+                    score.update(share if best == 1 else _scaled(share, best))
             families.setdefault(family, {})[name] = score
         families.update(families.get("exact_match", {}))
         return {"name": self.name, "kind": self.kind, "about": self.about, **families, **self.facts}
+
+
+def _scaled(share, best):
+    return {"value": best * share["accuracy"], "low": best * share["low"], "high": best * share["high"]}
 
 
 def _means(scores, weights):

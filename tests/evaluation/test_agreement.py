@@ -29,16 +29,20 @@ def test_the_textbook(score):
     a = [1] * 20 + [1] * 5 + [0] * 10 + [0] * 15
     b = [1] * 20 + [0] * 5 + [1] * 10 + [0] * 15
     table = agreement(verdicts_of(score, a), verdicts_of(score, b))
+    low, high = table[score].pop("low"), table[score].pop("high")
     assert table[score] == pytest.approx({"kappa": 0.4, "agreement": 0.7, "yes_a": 0.5, "yes_b": 0.6, "rows": 50})
+    # Fleiss, Cohen & Everitt (1969): a standard error of 0.128 for this table.
+    assert low == pytest.approx(0.4 - 1.96 * 0.128, abs=0.06) and high == pytest.approx(0.4 + 1.96 * 0.128, abs=0.06)
     others = [row for name, row in table.items() if name != score]
     assert len(others) == 4
-    assert all(row == {"kappa": None, "agreement": None, "yes_a": None, "yes_b": None, "rows": 0} for row in others)
+    assert all(row.pop("rows") == 0 and set(row.values()) == {None} for row in others)
 
 
 def test_only_rows_that_both_judged_count():
     a = verdicts_of("style", [1, 0, None, "-", 1, 0])
     b = verdicts_of("style", [1, 0, 1, 1, "-", None])
-    assert agreement(a, b)["style"] == {"kappa": 1.0, "agreement": 1.0, "yes_a": 0.5, "yes_b": 0.5, "rows": 2}
+    row = agreement(a, b)["style"]
+    assert (row["kappa"], row["agreement"], row["yes_a"], row["yes_b"], row["rows"]) == (1.0, 1.0, 0.5, 0.5, 2)
 
 
 @pytest.mark.parametrize("b, kappa, share", [([1, 1, 1], None, 1.0), ([0, 0, 0], 0.0, 0.0), ([1, 1, 0], 0.0, 2 / 3)])
@@ -50,3 +54,15 @@ def test_constant_labels(b, kappa, share):
 def test_judges_of_other_rows():
     with pytest.raises(ValueError, match="One judge has 1 rows, the other 2"):
         agreement([None], [None, None])
+
+
+def test_kappa_is_that_of_a_library():
+    import random
+
+    from sklearn.metrics import cohen_kappa_score
+
+    generator = random.Random(0)
+    a = [generator.random() < 0.7 for _ in range(200)]
+    b = [label if generator.random() < 0.8 else not label for label in a]
+    row = agreement(verdicts_of("gender", a), verdicts_of("gender", b), resamples=200)["gender"]
+    assert row["kappa"] == pytest.approx(cohen_kappa_score(a, b)) and row["low"] < row["kappa"] < row["high"]

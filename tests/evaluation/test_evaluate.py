@@ -6,12 +6,21 @@ import random
 
 import pandas
 import pytest
+import torch
+from conftest import make_tokenizer
 from datasets import Dataset, Image
+from endpoints import last_text, online, serving  # noqa: F401
+from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel
 
 from moda.cli import main
 from moda.data.demo import demo_rows
+from moda.data.endpoint import Endpoint
+from moda.evaluation.clip import PREFIX, clip_score, load_clip, recall_at_k
 from moda.evaluation.evaluate import Evaluation, System, plain, scoreboard
+from moda.evaluation.model_judge import ModelJudge
+from moda.evaluation.probes import run_probes
 from moda.evaluation.rows import select_rows
+from moda.training.backbones import closing, special_ids
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +113,18 @@ def test_empty_sentences_are_wrong_and_counted(evaluation):
     assert results["systems"][0]["captions"]["bleu_4"]["value"] == 0
 
 
+def test_confidences_are_logarithms(predictions, products, tmp_path, capsys):
+    table = pandas.read_csv(predictions)
+    table.loc[3, "confidence"] = 0.9
+    table.to_csv(tmp_path / "wrong.csv", index=False)
+    assert main(["evaluate", str(tmp_path / "wrong.csv"), products, "--output", str(tmp_path / "out")]) == 1
+    assert "has confidence '0.9' in line 4, where a mean log-probability is at most 0" in capsys.readouterr().err
+    table.loc[3, "confidence"] = None
+    table.to_csv(tmp_path / "blank.csv", index=False)
+    assert main(["evaluate", str(tmp_path / "blank.csv"), products, "--output", str(tmp_path / "out")]) == 0
+    assert json.loads((tmp_path / "out" / "scores.json").read_text())["calibration"]["rows"] == 119
+
+
 def test_systems_that_do_not_fit_are_refused(evaluation):
     with pytest.raises(ValueError, match="short has 3 sentences for 120 rows"):
         evaluation.add(System("short", "model", "by hand", ["A shirt."] * 3))
@@ -145,6 +166,99 @@ def test_plain_leaves_nothing_that_json_lacks():
 
     given = {1: np.float32(0.5), "a": (np.array([1, 2]), math.nan, math.inf), "b": None, "c": True}
     assert plain(given) == {"1": 0.5, "a": [[1, 2], None, None], "b": None, "c": True}
+
+
+def test_factual_consistency_that_repeats_the_others_is_told(evaluation):
+    right = right_sentences(evaluation.rows, evaluation.selection)
+    evaluation.add(System("bare", "model", "by hand", right))
+    assert any("factual consistency is the mean of the other four" in note for note in evaluation.results()["notes"])
+
+
+def test_rows_without_a_group_stand_alone(products, tmp_path):
+    evaluation = Evaluation(select_rows(products), tmp_path, resamples=50)
+    evaluation.groups = [None] * 120
+    evaluation.add(System("a", "model", "by hand", ["A black shirt for men."] * 120))
+    assert evaluation.results()["data"]["effective_groups"] == 120
+
+
+# What asks models: a CLIP, the probes, a judge.
+
+
+@pytest.fixture(scope="module")
+def clip_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("clip")
+    tokenizer = closing(make_tokenizer(), 48)
+    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 4}
+    text = {**shape, "max_position_embeddings": 48, **special_ids(tokenizer)}
+    torch.manual_seed(0)
+    vision = {**shape, "image_size": 32, "patch_size": 16}
+    CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=16)).save_pretrained(folder)
+    size = {"height": 32, "width": 32}
+    CLIPImageProcessor(size=size, do_center_crop=False, crop_size=size).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return str(folder)
+
+
+def test_a_clip_scores_every_system_row_by_row(evaluation, clip_folder):
+    clip = load_clip(clip_folder)
+    right = right_sentences(evaluation.rows, evaluation.selection)
+    evaluation.add(System("right", "model", "by hand", right))
+    evaluation.add(System("turned", "other model", "by hand", right[1:] + right[:1]))
+    shown = evaluation.embed(clip)
+    evaluation.add_clip(clip)
+    said = clip.text_embeddings([PREFIX + sentence for sentence in right])
+    for system, turn in zip(evaluation.systems, (0, -1)):
+        expected = clip_score(shown, said.roll(turn, 0))
+        assert system.rows["clip"]["clip_score"] == pytest.approx(expected.numpy(), abs=1e-6)
+    figures = evaluation.results()["systems"][0]["clip"]
+    recall = recall_at_k(shown, said)
+    for way in ("text_to_image", "image_to_text"):
+        found = figures[f"{way.replace('_', ' ')} R@10"]
+        assert found["value"] == pytest.approx(recall[way][10]) and found["low"] <= found["value"] <= found["high"]
+
+
+def test_probes_join_the_report(evaluation, model, processor):
+    evaluation.add(System("right", "model", "by hand", right_sentences(evaluation.rows, evaluation.selection)))
+    evaluation.add_probes(model.eval(), processor)
+    probes = evaluation.write()["probes"]
+    asked = {probe["name"]: probe for probe in run_probes(model, processor, progress=False)}
+    assert len(probes) == 5
+    for probe in probes:
+        assert probe["accuracy"] == asked[probe["name"]]["accuracy"] and probe["rows"] == asked[probe["name"]]["rows"]
+        assert probe["low"] <= probe["accuracy"] <= probe["high"] and probe["parts"]
+        assert (evaluation.folder / f"probe-{probe['name'].replace('/', '-').replace(' ', '-')}.png").is_file()
+
+
+def judged(body, number):
+    """Finds every score right, but for articles that the sentence calls a shirt."""
+    wrong = "shirt" in last_text(body).split("Sentence")[-1].lower()
+    verdict = {"colours": {"named": ["black"], "missed": []}, "style": True, "category": not wrong, "gender": True}
+    return {"text": json.dumps({**verdict, "details": {"right": ["black"], "wrong": [], "unverifiable": []}})}
+
+
+def test_a_judge_model_scores_the_rows_it_was_asked_about(evaluation, online, tmp_path):  # noqa: F811
+    said = ["A black shirt for men." if index % 2 else "A black belt for men." for index in range(120)]
+    evaluation.add(System("said", "model", "by hand", said))
+    with serving(judged) as server:
+        judge = ModelJudge(Endpoint(server.url, "judge", cache=tmp_path / "answers.jsonl", retries=1))
+        evaluation.add_judge_model(judge, count=40)
+    results = evaluation.results()
+    rules, model = results["systems"]
+    assert model["kind"] == "judge model" and not results["paired"] and not results["problems"]
+    chosen = [index * 120 // 40 for index in range(40)]
+    assert model["five"]["category"]["rows"] == 40
+    assert model["five"]["category"]["value"] == 10 * sum("shirt" not in said[index] for index in chosen) / 40
+    assert results["judge"]["name"] == "rules" and results["judge"]["model"]["model"] == "judge"
+    assert results["agreement"]["category"]["rows"] == 40
+
+
+def test_an_endpoint_that_is_down_loses_nothing_else(evaluation, online, tmp_path):  # noqa: F811
+    evaluation.add(System("said", "model", "by hand", ["A black shirt for men."] * 120))
+    judge = ModelJudge(Endpoint("http://127.0.0.1:9/v1", "judge", cache=tmp_path / "answers.jsonl", retries=0))
+    evaluation.add_judge_model(judge)
+    results = evaluation.write()
+    assert len(results["problems"]) == 1 and "run the same again" in results["problems"][0]
+    assert (tmp_path / "out" / "report.html").is_file() and results["systems"][0]["five"]["overall"]["rows"] == 120
 
 
 # The command.
@@ -205,6 +319,49 @@ def test_a_model_is_evaluated_again_without_describing_again(repository, product
     assert "made with another length; give another --output" in capsys.readouterr().err
 
 
+def test_row_numbers_are_those_of_the_split_also_of_some_rows(products, tmp_path):
+    """Of 120 rows every third is evaluated: a file that numbers all of them must still find its own."""
+    evaluation = Evaluation(select_rows(products), tmp_path)
+    right = right_sentences(evaluation.rows, evaluation.selection)
+    pandas.DataFrame({"row": range(120), "sentence": right}).to_json(tmp_path / "a.jsonl", orient="records", lines=True)
+    out = tmp_path / "out"
+    assert main(["evaluate", str(tmp_path / "a.jsonl"), products, "--rows", "40", "--output", str(out)]) == 0
+    results = json.loads((out / "scores.json").read_text())
+    assert results["data"]["rows"] == 40 and results["systems"][0]["five"]["overall"]["value"] == 10
+
+
+@pytest.fixture
+def damaged(products, tmp_path):
+    """The products, with a picture in the middle of the test rows that can't be read."""
+    table = pandas.read_parquet(products)
+    table.at[130, "image"] = {"bytes": table["image"][130]["bytes"][:100], "path": None}
+    table.to_parquet(tmp_path / "damaged.parquet")
+    return str(tmp_path / "damaged.parquet")
+
+
+def test_an_unreadable_picture_shifts_no_row(damaged, repository, tmp_path, capsys):
+    whole = select_rows(damaged)
+    wording = whole.catalogue.wording
+    right = [wording.write(row, 0) for row in whole.rows.remove_columns("image").to_list()]
+    pandas.DataFrame({"row": range(120), "sentence": right}).to_csv(tmp_path / "right.csv", index=False)
+    out, command = tmp_path / "out", ["--max-new-tokens", "3", "--resamples", "50"]
+    files = [str(tmp_path / "right.csv"), damaged]
+    assert main(["evaluate", *files, "--against", str(repository), *command, "--output", str(out)]) == 0
+    results = json.loads((out / "scores.json").read_text())
+    assert results["data"]["rows"] == 119 and results["systems"][0]["five"]["overall"]["value"] == 10
+    assert any("1 rows were left out" in note for note in results["notes"])
+    lines = [json.loads(line) for line in (out / "moda-tiny.jsonl").read_text().splitlines()]
+    assert [line["row"] for line in lines] == [row for row in range(120) if row != 50]
+    # What the command wrote, it reads: the missing row is the one without a picture.
+    again = ["evaluate", str(out / "moda-tiny.jsonl"), damaged, "--against", str(repository), *command]
+    assert main([*again, "--output", str(tmp_path / "again")]) == 0
+    again = json.loads((tmp_path / "again" / "scores.json").read_text())
+    assert again["systems"][0]["five"] == again["systems"][1]["five"] == results["systems"][1]["five"]
+    # Without any model nobody looks at the pictures; one that can't be shown is left out of the report.
+    assert main(["evaluate", *files, "--output", str(tmp_path / "alone")]) == 0
+    assert json.loads((tmp_path / "alone" / "scores.json").read_text())["data"]["rows"] == 120
+
+
 @pytest.mark.parametrize(
     "command, message",
     [
@@ -215,6 +372,8 @@ def test_a_model_is_evaluated_again_without_describing_again(repository, product
         (["PREDICTIONS", "PRODUCTS", "--baselines", "luck"], "no baseline 'luck'"),
         (["PREDICTIONS", "PRODUCTS", "--columns", "articleType"], "OURS=THEIRS"),
         (["PREDICTIONS"], "names a catalogue"),
+        (["PREDICTIONS", "PRODUCTS", "--baselines", "zero-shot"], "needs --clip"),
+        (["PREDICTIONS", "PRODUCTS", "--judge", "nonsense"], "endpoint's URL is 'nonsense'"),
     ],
 )
 def test_bad_input_is_one_sentence(command, message, predictions, products, tmp_path, capsys):

@@ -175,3 +175,15 @@ def test_errors_at_random_are_recovered_within_the_interval(products, score):
         low, high = interval(summary(scores, bootstrap_weights(len(rows), resamples=300, seed=trial))[score])
         held.append(low <= 10 * (1 - share) <= high)
     assert sum(held) >= 34  # of 40; a 95 % interval holds fewer about once in a thousand times
+
+
+def test_the_overall_score_is_made_of_the_same_scores_in_every_resample():
+    """Fifty right rows, the style of a single one known, and wrong: a draw without that row has no overall score."""
+    scores = five_scores([Verdict(1, 1, None, True, True, 3, 3)] * 49 + [Verdict(1, 1, False, True, True, 3, 4)])
+    weights = np.ones((2, 50))
+    weights[1, -1] = 0
+    means = summary(scores, weights)
+    assert means[OVERALL][0] == pytest.approx((10 + 0 + 10 + 10 + np.mean(scores["factual"])) / 5)
+    assert np.isnan(means[OVERALL][1]) and np.isnan(means["style"][1])
+    without = five_scores([Verdict(1, 1, None, True, True, 3, 3)])
+    assert summary(without)[OVERALL] == 10  # a score that no row has is no part of it

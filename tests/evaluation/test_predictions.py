@@ -40,7 +40,7 @@ def test_sentences_find_their_rows(tmp_path, name, key):
 
 def test_row_numbers_are_those_of_the_split(tmp_path):
     table = pandas.DataFrame({"row": range(10), "sentence": [f"Sentence {n}." for n in range(10)]})
-    sentences, confidences = read_predictions(write(tmp_path, table, "a.csv"), ROWS, kept=[1, 4, 8, 9])
+    sentences, confidences = read_predictions(write(tmp_path, table, "a.csv"), ROWS, numbers=[1, 4, 8, 9])
     assert sentences == ["Sentence 1.", "Sentence 4.", "Sentence 8.", "Sentence 9."] and confidences is None
 
 
@@ -89,7 +89,9 @@ def test_a_stopped_description_goes_on(model, processor, dataset, tmp_path):
     model = model.eval()
     whole = describe_rows(model, processor, dataset, range(len(dataset)), batch_size=4, max_new_tokens=6)
     file = tmp_path / "out" / "predictions.jsonl"
-    sentences, confidences = describe_kept(model, processor, dataset, file, {"model": "a"}, 4, 6)
+    sentences, confidences = describe_kept(
+        model, processor, dataset, file, {"model": "a"}, batch_size=4, max_new_tokens=6
+    )
     assert sentences == whole and all(confidence < 0 for confidence in confidences)
     lines = file.read_text().splitlines(keepends=True)
     assert [json.loads(line)["row"] for line in lines] == list(range(len(dataset)))
@@ -98,10 +100,10 @@ def test_a_stopped_description_goes_on(model, processor, dataset, tmp_path):
     asked = []
     passes = dataset.__getitems__
     dataset.__class__ = type("Watched", (PixelDataset,), {"__getitems__": lambda self, i: asked.extend(i) or passes(i)})
-    again, sure = describe_kept(model, processor, dataset, file, {"model": "a"}, 4, 6)
+    again, sure = describe_kept(model, processor, dataset, file, {"model": "a"}, batch_size=4, max_new_tokens=6)
     assert again == whole and torch.allclose(torch.tensor(sure), torch.tensor(confidences), atol=1e-5)
     assert asked == list(range(4, len(dataset)))
 
     with pytest.raises(ValueError, match="made with another model; give another --output"):
-        describe_kept(model, processor, dataset, file, {"model": "b"}, 4, 6)
+        describe_kept(model, processor, dataset, file, {"model": "b"}, batch_size=4, max_new_tokens=6)
     assert len(file.read_text().splitlines()) == len(dataset)  # and what was there is still there
