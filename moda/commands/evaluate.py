@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -78,6 +79,10 @@ def register(commands):
     judge.add_argument(
         "--price", type=float, nargs=2, metavar=("IN", "OUT"), help="of a million tokens, to tell the cost before"
     )
+    judge.add_argument(
+        "--timeout", type=float, default=60, metavar="S", help="seconds for an answer (default: %(default)s)"
+    )
+    judge.add_argument("--estimate-only", action="store_true", help="tell what judging would cost, and do not ask")
     out = parser.add_argument_group("result")
     out.add_argument("--output", metavar="FOLDER", help="where to (default: MODEL-evaluation, beside the model)")
     out.add_argument(
@@ -128,30 +133,11 @@ def run(options):
             evaluation.describe(name, *models[path], pictures[path], kind, **speaking)
         else:
             evaluation.read(name, path, kind)
-    shown = evaluation.embed(clip) if clip is not None else None
-    model, processor = models.get(options.model, (None, None))
-    if wanted:
-        material = {
-            "model": model,
-            "processor": processor,
-            "clip": clip,
-            "shown": shown,
-            "captioner": options.captioner,
-        }
-        evaluation.add_baselines(wanted, pictures.get(options.model), **material, **speaking)
-    if clip is not None:
-        evaluation.add_clip(clip)
-    if options.probes and model is not None:
-        evaluation.add_probes(model, processor)
-    elif options.probes:
-        evaluation.problems.append(
-            f"The probes ask a model, and {options.model} is a file of sentences; give the model."
-        )
-    if judge is not None:
-        evaluation.add_judge_model(judge, options.judge_rows, options.price or (None, None))
+    own = (*models.get(options.model, (None, None)), pictures.get(options.model))
+    _put_beside(evaluation, options, wanted, clip, judge, *own)
     evaluation.curves, evaluation.machine = read_curves(options.model), describe_machine()
     evaluation.seconds["in all, the report apart"] = round(time.monotonic() - started, 1)
-    results = evaluation.write(" ".join(["moda", *sys.argv[1:]]))
+    results = evaluation.write(_told(sys.argv[1:]))
     print("\n".join(scoreboard(results)))
     print(f"{folder}: report.html, its pictures, scores.json and every model's sentences")
     for problem in evaluation.problems:
@@ -159,12 +145,45 @@ def run(options):
     return 1 if evaluation.problems else 0
 
 
+def _put_beside(evaluation, options, wanted, clip, judge, model, processor, pictures):
+    """Adds what was asked for beside the systems; what fails there costs nothing else."""
+    if clip is not None:
+        with evaluation.going_on("embedding pictures"):
+            evaluation.embed(clip)
+    if wanted:
+        material = {"model": model, "processor": processor, "clip": clip, "captioner": options.captioner}
+        material |= {"batch_size": options.batch_size, "max_new_tokens": options.max_new_tokens}
+        evaluation.add_baselines(wanted, pictures, **material)
+    if evaluation.shown is not None:
+        with evaluation.going_on("CLIPScore"):
+            evaluation.add_clip(clip)
+    if options.probes and model is None:
+        evaluation.problems.append(
+            f"The probes ask a model, and {options.model} is a file of sentences; give the model."
+        )
+    elif options.probes:
+        with evaluation.going_on("probes"):
+            evaluation.add_probes(model, processor)
+    if judge is not None:
+        with evaluation.going_on("the judge model"):
+            prices = options.price or (None, None)
+            evaluation.add_judge_model(judge, options.judge_rows, prices, ask=not options.estimate_only)
+
+
 def _names(paths):
     """Of each path what the report calls it: its last part, or as much of it as tells it from the others."""
-    paths, parts = list(dict.fromkeys(path.rstrip("/") for path in paths)), 1
-    while len({Path(path).parts[-parts:] for path in paths}) < len(paths):
+    paths = [path.rstrip("/") for path in reversed(paths)]
+    paths = {Path(path).resolve() if Path(path).exists() else path: path for path in paths}
+    paths, parts = list(reversed(paths.values())), 1  # each once, as it is called first
+    longest = max(len(Path(path).parts) for path in paths)
+    while parts < longest and len({Path(path).parts[-parts:] for path in paths}) < len(paths):
         parts += 1
     return {path: "/".join(Path(path).parts[-parts:]) for path in paths}
+
+
+def _told(arguments):
+    """The command as the report tells it: where things lie on this machine is nobody's business."""
+    return shlex.join(["moda", *(Path(word).name if Path(word).is_absolute() else word for word in arguments)])
 
 
 def _pixels(rows, processor):
@@ -182,26 +201,29 @@ def _columns(pairs):
 
 
 def _baselines(options):
+    """The baselines asked for, each once; `all` are those for which everything is given."""
     from moda.evaluation.baselines import BASELINES
+    from moda.evaluation.predictions import is_predictions
 
     names = {name.replace("_", "-"): name for name in BASELINES}
-    if options.baselines == ["all"]:
-        needs = {"zero-shot": options.clip, "captioner": options.captioner}
-        return [name for said, name in names.items() if needs.get(said, True)]
-    unknown = [name for name in options.baselines if name not in names]
-    if unknown:
-        raise ValueError(f"There is no baseline {unknown[0]!r}; choose among all, {', '.join(names)}.")
-    for name, given in (("zero-shot", options.clip), ("captioner", options.captioner)):
-        if name in options.baselines and not given:
-            raise ValueError(
-                f"The baseline {name} needs {'--clip' if name == 'zero-shot' else '--captioner'}; give a folder or id."
-            )
-    return [names[name] for name in options.baselines]
+    needs = {"zero-shot": ("--clip", options.clip), "captioner": ("--captioner", options.captioner)}
+    chosen = list(options.baselines)
+    if chosen == ["all"]:
+        asking = {"blind", "noise", "nearest", "probe"} if is_predictions(options.model) else ()  # the model itself
+        chosen = [name for name in names if name not in asking and needs.get(name, ("", True))[1]]
+    elif options.captioner:  # what else would it be given for
+        chosen.append("captioner")
+    for name in chosen:
+        if name not in names:
+            raise ValueError(f"There is no baseline {name!r}; choose among all, {', '.join(names)}.")
+        if not needs.get(name, ("", True))[1]:
+            raise ValueError(f"The baseline {name} needs {needs[name][0]}; give a folder or id.")
+    return [names[name] for name in dict.fromkeys(chosen)]
 
 
 def _judge(options):
     from moda.data.endpoint import Endpoint
     from moda.evaluation.model_judge import ModelJudge
 
-    settings = {"parallel": options.parallel, "requests_per_minute": options.per_minute}
+    settings = {"parallel": options.parallel, "requests_per_minute": options.per_minute, "timeout": options.timeout}
     return ModelJudge(Endpoint(options.judge, options.judge_model, **settings))

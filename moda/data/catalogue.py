@@ -34,10 +34,11 @@ class Catalogue:
             under Kaggle's names (`articleType`, `baseColour`, `gender`, `usage`).
         wording ([`Wording`]): The words that the rows' metadata is spoken with; reads it back from sentences.
         source (`str`): Where the rows came from, for the model card.
+        written (`bool`, *optional*, defaults to `False`): Whether descriptions were written from the metadata.
     """
 
-    def __init__(self, splits, wording, source):
-        self.splits, self.wording, self.source = splits, wording, source
+    def __init__(self, splits, wording, source, written=False):
+        self.splits, self.wording, self.source, self.written = splits, wording, source, written
 
 
 def load_catalogue(data, training=True):
@@ -82,7 +83,8 @@ def _mix(data, training):
     opened = [_mix(part, training) if "mix" in part else _load(part, training, sourced=True) for part in parts]
     wording = Wording(_values(split for part in opened for split in part.splits.values()))
     splits = mix_splits([part.splits for part in opened], weights, data.get("seed", 0), data.get("size"))
-    return Catalogue(splits, wording, " + ".join(part.source for part in opened))
+    source, written = " + ".join(part.source for part in opened), any(part.written for part in opened)
+    return Catalogue(splits, wording, source, written)
 
 
 def _load(data, training, sourced=False):
@@ -121,7 +123,7 @@ def _load(data, training, sourced=False):
         if not said and (training or "articleType" in split.column_names):
             split = _describe(split, wording, data.get("wordings", 4), seed, source)
         rows[name] = _without_silent(split, name) if training and "messages" not in said else split
-    return Catalogue(rows, wording, source)
+    return Catalogue(rows, wording, source, written=not said and "description" in next(iter(rows.values())).column_names)
 
 
 def _open(source):

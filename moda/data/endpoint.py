@@ -94,9 +94,9 @@ class Endpoint:
         if place.scheme not in ("http", "https") or not place.hostname:
             shown = url.rpartition("@")[2]  # a password may stand before it
             raise ValueError(f"The endpoint's URL is {shown!r}; give one like http://localhost:8000/v1.")
-        if place.username or place.password:
+        if place.username or place.password or place.query:
             raise ValueError(
-                f"The URL of {place.hostname} holds a user or password; put the key into {key_from} instead."
+                f"The URL of {place.hostname} holds a user, a password or a query; put the key into {key_from} instead."
             )
         if parallel < 1 or retries < 0 or requests_per_minute is not None and requests_per_minute <= 0:
             raise ValueError(
@@ -145,12 +145,12 @@ class Endpoint:
         """
         stop, running, waiting = threading.Event(), {}, deque()
         total = len(requests) if total is None and hasattr(requests, "__len__") else total
-        self.problem, self._failed_in_a_row, missing = None, 0, 0
+        self.problem, self._failed_in_a_row, missing, done = None, 0, 0, 0
         pool = ThreadPoolExecutor(self.parallel)
         bar = tqdm(total=total, desc=title, unit="request")
 
         def finish():
-            nonlocal missing
+            nonlocal missing, done
             key, future, again = waiting.popleft()
             answer = future.result()
             running.pop(key, None)
@@ -158,6 +158,7 @@ class Endpoint:
             missing += bool(answer.error)
             self.counts["cached"] += answer.cached
             self.counts["refused"] += answer.refused
+            done += 1
             bar.update()
             return answer
 
@@ -178,7 +179,7 @@ class Endpoint:
             bar.close()
         if missing:
             self.problem = (
-                f"{self.host} left {missing:,} of {bar.n:,} requests without an answer (the last: {self._last_trouble}); "
+                f"{self.host} left {missing:,} of {done:,} requests without an answer (the last: {self._last_trouble}); "
                 f"the others are kept in {self.cache}, so run the same again to ask only for the rest."
             )
 

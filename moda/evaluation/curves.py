@@ -16,10 +16,10 @@ def read_curves(folder):
         "points"}`, points `[x, value]` in order. Empty where there is none.
     """
     scores, losses = defaultdict(list), defaultdict(list)
-    for row in _rows(Path(folder) / "scores.csv"):
+    for row in _rows(Path(folder) / "scores.csv", ("name", "tokens", "value")):
         if row["name"].startswith("guide_"):
             scores[row["name"].removeprefix("guide_")].append([int(row["tokens"]), float(row["value"])])
-    for row in _rows(Path(folder) / "loss.csv"):
+    for row in _rows(Path(folder) / "loss.csv", ("phase", "step", "loss")):
         losses[row["phase"]].append([int(row["step"]), float(row["loss"])])
     return {
         "curves": [{"name": name, "points": points} for name, points in scores.items()],
@@ -27,8 +27,10 @@ def read_curves(folder):
     }
 
 
-def _rows(file):
+def _rows(file, columns):
+    """The rows of a file that training wrote; none of one that is missing, or that something else wrote."""
     if not file.is_file():
         return []
     with open(file, newline="", encoding="utf-8") as lines:
-        return list(csv.DictReader(lines))
+        reader = csv.DictReader(lines)
+        return list(reader) if set(columns) <= set(reader.fieldnames or ()) else []

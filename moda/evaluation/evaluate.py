@@ -1,6 +1,7 @@
 """An evaluation: systems that describe the same rows, scored by the same judge, with intervals, side by side."""
 
 import contextlib
+import functools
 import json
 import math
 import re
@@ -17,16 +18,29 @@ from moda.data.pixels import fingerprint
 from moda.data.wording import ATTRIBUTES
 from pictures_moda import load_picture
 
+from .agreement import agreement
 from .clip import PREFIX, clip_score, found_at_k
 from .five import OVERALL, SCORES, five_scores
 from .intervals import accuracy, effective_units, paired
-from .predictions import describe_kept, model_digest, read_predictions
+from .predictions import describe_kept, file_of, kept_sentences, model_digest, read_predictions
 from .probes import draw_probes, probe_sheet, run_probes
 from .report import write_report
 from .rules import RuleJudge
-from .sentences import references_of, spread
+from .sentences import question_of, references_of, spread
 from .systems import System
 from .tables import all_right, calibration, class_table, confusion, examples, sample, worst
+
+
+SLOW = ("blind", "noise", "captioner")  # baselines whose sentences are kept
+OWN_FILES = (
+    "report.html",
+    "scores.png",
+    "curves.png",
+    "losses.png",
+    "calibration.png",
+    "examples.png",
+    "confusion-*.png",
+)
 
 
 class Evaluation:
@@ -46,6 +60,10 @@ class Evaluation:
 
     def __init__(self, selection, folder, kept=None, resamples=2000, seed=0):
         self.selection, self.folder, self.resamples, self.seed = selection, folder, resamples, seed
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ValueError(f"The folder {folder} can't be made ({error.strerror}); give another --output.") from error
         self.kept = list(range(len(selection.rows)) if kept is None else kept)
         if not self.kept:
             raise ValueError(
@@ -54,13 +72,16 @@ class Evaluation:
         self.numbers = [selection.numbers[index] for index in self.kept]
         self.dataset = selection.rows.select(self.kept)
         self.rows = self.dataset.remove_columns("image").to_list()
+        for row in self.rows:  # an empty cell is no value
+            row.update({name: row[name] or None for name in ATTRIBUTES if name in row})
         self.groups = [row["group"] for row in self.rows] if "group" in self.dataset.column_names else None
         self.judge = RuleJudge(selection.catalogue.wording.lexicon)
+        self.fingerprint = fingerprint(self.dataset)
         accepted = references_of(_columns(self.rows), range(len(self.rows)))
         self.references = [[text for text in texts if text and text.strip()] for texts in accepted]
         self.systems, self.problems, self.notes = [], [], list(selection.notes)
         self.probes, self.judge_record, self.agreement = [], {"name": "rules"}, {}
-        self.seconds, self.model, self.curves, self.machine = {}, {}, {}, ""
+        self.seconds, self.model, self.curves, self.machine, self.shown = {}, {}, {}, "", None
         if self.groups:
             voices = effective_units(len(self.rows), self.groups)
             self.notes.append(
@@ -87,18 +108,19 @@ class Evaluation:
         """
         started = time.monotonic()
         count, precision = sum(p.numel() for p in model.parameters()), str(model.dtype).removeprefix("torch.")
-        made_with = {
-            "model": model_digest(model, processor),
-            "pictures": pictures.fingerprint,
-            "length": str(options.get("max_new_tokens", 48)),
-        }
-        file = self.folder / f"{_slug(name)}.jsonl"
+        digest = model_digest(model, processor)
+        file = file_of(self.folder, _slug(_last(name)), model=digest, **self._depends(options))
         options = {"title": f"Describing with {name}", "numbers": self.numbers, **options}
-        said = describe_kept(model, processor, pictures, file, made_with, **options)
+        said = describe_kept(model, processor, pictures, file, **options)
         self.seconds[f"describing with {name}"] = round(time.monotonic() - started, 1)
         if not self.systems:
-            self.model = {"name": name, "parameters": count, "precision": precision, "digest": made_with["model"]}
+            self.model = {"name": name, "parameters": count, "precision": precision, "digest": digest}
         return self.add(System(name, kind, f"{count:,} parameters, {precision}, greedy", *said))
+
+    def _depends(self, options):
+        """What sentences depend on besides the model."""
+        questions = [question_of(row) for row in self.rows]
+        return {"pictures": self.fingerprint, "questions": questions, "length": options.get("max_new_tokens", 48)}
 
     def read(self, name, file, kind="model"):
         """Takes the sentences of a system from a file; see [`read_predictions`]."""
@@ -140,27 +162,39 @@ class Evaluation:
 
         dataset = SimpleNamespace(rows=self.dataset) if dataset is None else dataset
         train, wording = self.selection.train, self.selection.catalogue.wording
-        baselines = Baselines(dataset, range(len(self.rows)), wording, train, seed=self.seed, **material)
+        baselines = Baselines(
+            dataset, range(len(self.rows)), wording, train, seed=self.seed, shown=self.shown, **material
+        )
+        model, processor, captioner = (material.get(key) for key in ("model", "processor", "captioner"))
+        depends = {**self._depends(material), "seed": self.seed}
         for name in names:
-            started = time.monotonic()
-            try:
-                sentences = getattr(baselines, name)()
-            except (ValueError, OSError, RuntimeError) as error:  # RuntimeError: not enough memory on the device
-                self.problems.append(f"The baseline {name} could not be run: {error}")
-                continue
-            self.seconds[f"baseline {name}"] = round(time.monotonic() - started, 1)
-            self.add(System(name.replace("_", "-"), "baseline", BASELINES[name], sentences))
+            title = name.replace("_", "-")
+            with self.going_on(f"baseline {title}"):
+                make = getattr(baselines, name)
+                if name in SLOW:
+                    digest = model_digest(model, processor) if model is not None else None
+                    file = file_of(self.folder, f"baseline-{title}", model=digest, captioner=captioner, **depends)
+                    make = functools.partial(kept_sentences, file, self.numbers, make)
+                taken = any(system.name == title for system in self.systems)
+                self.add(System(f"{title} (baseline)" if taken else title, "baseline", BASELINES[name], make()))
+
+    @contextlib.contextmanager
+    def going_on(self, what):
+        """Times what is done within; what fails there is noted as a problem, and the evaluation goes on."""
+        started = time.monotonic()
+        try:
+            yield
+        except Exception as error:  # others' models may raise anything
+            said = " ".join(str(error).split()) or type(error).__name__
+            self.problems.append(f"{what[0].upper()}{what[1:]} could not be done: {said}")
+        self.seconds[what] = round(time.monotonic() - started, 1)
 
     def embed(self, clip):
-        """Embeds the rows' pictures by a CLIP, once for all that asks for it."""
-        started = time.monotonic()
+        """Embeds the rows' pictures by a CLIP, once for all that asks for them."""
         self.shown = clip.image_embeddings(self.dataset["image"], title="Embedding pictures")
-        self.seconds["embedding pictures"] = round(time.monotonic() - started, 1)
-        return self.shown
 
     def add_clip(self, clip):
         """Gives every system its CLIPScore, and says how well sentences and pictures find each other among all; after [`embed`]."""
-        started = time.monotonic()
         for system in self.systems:
             said = clip.text_embeddings(
                 [PREFIX + sentence for sentence in system.sentences], title=f"Embedding {system.name}"
@@ -171,31 +205,26 @@ class Evaluation:
             system.rows["clip"] = {name: rows.numpy().astype(np.float64) for name, rows in scores.items()}
         if clip.cut:
             self.notes.append(f"The CLIP reads {clip.longest} tokens: {clip.cut:,} longer sentences were cut for it.")
-        self.seconds["CLIPScore"] = round(time.monotonic() - started, 1)
 
     def add_probes(self, model, processor):
         """Asks the weakness probes; see [`run_probes`]."""
-        started = time.monotonic()
         drawn = draw_probes(seed=self.seed)
-        self.folder.mkdir(parents=True, exist_ok=True)
         for probe in run_probes(model, processor, seed=self.seed):
-            share = accuracy(probe["right"])
+            share = accuracy(probe["right"], probe["groups"])
             told = {name: probe[name] for name in ("name", "about", "chance", "parts")}
             self.probes.append({**told, **share})
             sheet = probe_sheet(drawn[probe["name"]], probe["said"], probe["right"])
             sheet.save(self.folder / f"probe-{_slug(probe['name'])}.png")
-        self.seconds["probes"] = round(time.monotonic() - started, 1)
 
-    def add_judge_model(self, judge, count=None, prices=(None, None)):
+    def add_judge_model(self, judge, count=None, prices=(None, None), ask=True):
         """Lets a judge model score the first system, and compares it with the rules; see [`ModelJudge`].
 
         Args:
             judge ([`ModelJudge`]): Asks, and keeps what it was answered.
             count (`int`, *optional*): Judge so many rows, evenly spread. Defaults to all.
             prices (`tuple[float, float]`, *optional*): Of a million tokens in and out, to tell the cost before.
+            ask (`bool`, *optional*, defaults to `True`): Whether to ask, or to tell the cost and no more.
         """
-        from .agreement import agreement
-
         first = self.systems[0]
         chosen = spread(min(count or len(self.rows), len(self.rows)), len(self.rows))
         said = [first.sentences[index] for index in chosen]
@@ -203,22 +232,34 @@ class Evaluation:
         pictures = self.dataset.select(chosen)["image"]
         model = judge.endpoint.model
         print(f"{model}: {judge.estimate(said, rows, pictures, *prices)}")
-        verdicts = [None] * len(self.rows)
-        try:
-            for index, verdict in zip(chosen, judge.judge_all(said, rows, pictures)):
-                verdicts[index] = verdict
-        except EndpointError as error:
-            self.problems.append(f"{model} judged nothing: {error}")
+        if not ask:
             return
+        try:
+            found = judge.judge_all(said, rows, pictures)
+        except EndpointError as error:  # what was answered before counts
+            found = judge.verdicts
+            self.problems.append(f"{model} judged no further: {' '.join(str(error).split())}")
+        verdicts = [None] * len(self.rows)
+        for index, verdict in zip(chosen, found):
+            verdicts[index] = verdict
         judged = sum(verdict is not None for verdict in verdicts)
+        self.judge_record["model"] = judge.record()
+        if judge.problem:
+            self.problems.append(judge.problem)
+        if not judged:
+            if not judge.problem:
+                why = f"{model} gave no verdict that could be read on {len(rows):,} sentences; choose a model that sees and writes JSON."
+                self.problems.append(why)
+            return
+        if judged < len(rows):
+            self.notes.append(
+                f"{len(rows) - judged:,} of {len(rows):,} sentences have no verdict of {model}: see its counts."
+            )
         about = f"the same sentences, {judged:,} of {len(rows):,} judged"
         system = System(f"{first.name}, judged by {model}", "judge model", about, first.sentences)
         system.verdicts, system.rows = verdicts, {"five": five_scores(verdicts)}
         self.systems.append(system)
-        self.judge_record["model"] = judge.record()
         self.agreement = agreement(first.verdicts, verdicts, self.groups, self.resamples, self.seed)
-        if judge.problem:
-            self.problems.append(judge.problem)
 
     def results(self, command=""):
         """Sums everything up.
@@ -244,7 +285,7 @@ class Evaluation:
                 "rows": len(self.rows),
                 "train_rows": len(self.selection.train) if self.selection.train is not None else 0,
                 "effective_groups": round(effective_units(len(self.rows), self.groups), 1),
-                "fingerprint": fingerprint(self.dataset),
+                "fingerprint": self.fingerprint,
             },
             "machine": self.machine,
             "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
@@ -295,6 +336,9 @@ class Evaluation:
         """Writes `scores.json`, `report.html` and its pictures, and returns what [`results`] gave."""
         results = self.results(command)
         self.folder.mkdir(parents=True, exist_ok=True)
+        for pattern in OWN_FILES:  # of an evaluation before this one, which may have shown other things
+            for file in self.folder.glob(pattern):
+                file.unlink()
         text = json.dumps(results, indent=1, ensure_ascii=False)
         (self.folder / "scores.json").write_text(text + "\n", encoding="utf-8")
         pictures = {}
@@ -308,7 +352,7 @@ class Evaluation:
 
 
 def scoreboard(results):
-    """The systems' scores as lines of text, for a terminal.
+    """The systems' scores as lines of text, for a terminal: the guide's, or caption metrics where there is no metadata.
 
     Args:
         results (`dict`): Of [`Evaluation.results`].
@@ -316,17 +360,21 @@ def scoreboard(results):
     Returns:
         `list[str]`
     """
-    names = (*SCORES, OVERALL)
+    family = next((name for name in ("five", "captions") if name in results["systems"][0]), None)
+    names = {"five": (*SCORES, OVERALL), "captions": ("bleu_4", "rouge_l", "meteor", "cider")}.get(family, ())
     width = max(len(system["name"]) for system in results["systems"])
-    lines = [" " * width + "".join(f"{name:>21}" for name in names)]
+    lines = [" " * width + "".join(f"{name:>21}" for name in names)] if names else []
     for system in results["systems"]:
-        if "five" in system:
-            cells = [system["five"][name] for name in names]
+        if family in system:
             told = [
-                f"{c['value']:.2f} ({c['low']:.2f}–{c['high']:.2f})" if c["value"] is not None else "–" for c in cells
+                "–" if c["value"] is None else f"{c['value']:.2f} ({_ends(c)})" for c in map(system[family].get, names)
             ]
             lines.append(f"{system['name']:<{width}}" + "".join(f"{cell:>21}" for cell in told))
-    return lines if len(lines) > 1 else []
+    return lines
+
+
+def _ends(score):
+    return "no interval" if score["low"] is None else f"{score['low']:.2f}–{score['high']:.2f}"
 
 
 def plain(value):

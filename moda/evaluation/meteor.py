@@ -60,27 +60,39 @@ def meteor(sentences, references, reference=False):
 
 def meteor_of_tokens(candidates, references):
     """[`meteor`] in Python, of what [`tokenize_rows`] returns."""
-    rows = np.zeros(len(candidates))
-    totals = np.zeros(len(STATISTICS))
-    for row, (candidate, accepted) in enumerate(zip(candidates, references)):
-        words = _words(candidate)
-        found = [_statistics(words, _words(tokens)) for tokens in accepted]
-        scores = [_score(*statistics) for statistics in found]
-        best = int(np.argmax(scores))
-        rows[row] = scores[best]
-        totals += found[best]
-    return {"corpus": _score(*totals), "rows": rows}
+    counts = _counts(candidates, references)
+    return {"corpus": float(meteor_of_sums(counts.sum(0))), "rows": meteor_of_sums(counts)}
+
+
+def meteor_statistics(sentences, references):
+    """Counts what [`meteor`] is made of, whose arguments and errors these are: enough for that of any choice of rows.
+
+    Returns:
+        `np.ndarray` of shape `(rows, 6)`: Of each row the counts in `STATISTICS`, against its best reference. Summed over
+        rows, each as often as it counts, they are what [`meteor_of_sums`] takes.
+    """
+    return _counts(*tokenize_rows(sentences, references))
 
 
 STATISTICS = ("weighed_candidate", "weighed_reference", "candidate", "reference", "matches", "chunks")
 
 
-def _score(weighed_candidate, weighed_reference, candidate, reference, matches, chunks):
-    if not matches:
-        return 0.0
-    precision, recall = weighed_candidate / candidate, weighed_reference / reference
-    mean = precision * recall / (ALPHA * precision + (1 - ALPHA) * recall)
-    return float((1 - GAMMA * (chunks / matches) ** BETA) * mean)
+def _counts(candidates, references):
+    counts = np.zeros((len(candidates), len(STATISTICS)))
+    for row, (candidate, accepted) in enumerate(zip(candidates, references)):
+        words = _words(candidate)
+        found = np.array([_statistics(words, _words(tokens)) for tokens in accepted], dtype=np.float64)
+        counts[row] = found[int(np.argmax(meteor_of_sums(found)))]
+    return counts
+
+
+def meteor_of_sums(sums):
+    """METEOR of counts in `STATISTICS`, of shape `(..., 6)`; the scores have the shape `(...)`."""
+    weighed_candidate, weighed_reference, candidate, reference, matches, chunks = np.moveaxis(np.asarray(sums), -1, 0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        precision, recall = weighed_candidate / candidate, weighed_reference / reference
+        mean = precision * recall / (ALPHA * precision + (1 - ALPHA) * recall)
+        return np.where(matches > 0, (1 - GAMMA * (chunks / matches) ** BETA) * mean, 0.0)
 
 
 def _statistics(candidate, reference):

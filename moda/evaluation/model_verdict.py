@@ -76,10 +76,11 @@ def _as_verdict(found, row):
         value = WORDS.get(value.lower(), value) if isinstance(value, str) else value
         if value is not None and not isinstance(value, bool):
             raise ValueError(f"The verdict's {name!r} is {value!r}, not true, false or null.")
-        binary[name] = value if row.get(column) else None
+        binary[name] = bool(value) if row.get(column) else None  # null where it is known: the sentence does not say
+    colours = len(lists["named"]) + len(lists["missed"]) if row.get("baseColour") else 0
     return Verdict(
-        colours_right=len(lists["named"]),
-        colours=len(lists["named"]) + len(lists["missed"]),
+        colours_right=len(lists["named"]) if colours else 0,
+        colours=colours,
         **binary,
         details_right=len(lists["right"]),
         details=len(lists["right"]) + len(lists["wrong"]),

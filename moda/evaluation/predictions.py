@@ -1,5 +1,6 @@
 """Sentences of a system on rows: kept while they are made, so that a stopped evaluation goes on, and read from any file."""
 
+import contextlib
 import hashlib
 import json
 from collections import Counter
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pandas
 import torch
+from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
 from moda.data.features import ORIGIN
@@ -18,7 +20,8 @@ from .sentences import describe_batch
 
 READERS = {
     ".csv": lambda file: pandas.read_csv(file, dtype=str, keep_default_na=False),
-    ".jsonl": lambda file: pandas.read_json(file, lines=True, dtype=False),
+    ".json": lambda file: pandas.DataFrame(json.loads(file.read_text(encoding="utf-8"))),
+    ".jsonl": lambda file: pandas.read_json(file, lines=True, dtype=False, convert_dates=False),
     ".parquet": pandas.read_parquet,
 }
 SENTENCE = ("sentence", "description", "prediction", "generated_text")
@@ -29,17 +32,15 @@ def is_predictions(name):
     return Path(name).suffix.lower() in READERS
 
 
-def describe_kept(
-    model, processor, dataset, file, made_with, numbers=None, batch_size=64, max_new_tokens=48, title=None
-):
+def describe_kept(model, processor, dataset, file, numbers=None, batch_size=64, max_new_tokens=48, title=None):
     """Describes all rows of a dataset, and keeps each batch as it is made: called again, it goes on.
 
     Args:
         model ([`ModaForConditionalGeneration`]): In evaluation mode.
         processor ([`ModaProcessor`]): Its own.
         dataset ([`PixelDataset`]): The rows.
-        file (`Path`): A JSON line for each row: `row`, `sentence`, `confidence`. What it was made with lies beside it.
-        made_with (`dict[str, str]`): What the sentences depend on.
+        file (`Path`): A JSON line for each row: `row`, `sentence`, `confidence`. Its name must tell all that the sentences
+            depend on, as [`file_of`] makes it.
         numbers (`Sequence[int]`, *optional*): What the file calls the rows: their numbers in the split. Defaults to those in
             the dataset.
         batch_size (`int`, *optional*, defaults to 64): Rows at once.
@@ -50,19 +51,14 @@ def describe_kept(
         `tuple[list[str], list[float]]`: Sentences, and their mean log-probabilities per token.
 
     Raises:
-        `ValueError`: If the file was made with something else.
+        `ValueError`: If another process is writing the file.
     """
-    beside = file.with_suffix(".json")
-    if file.exists():
-        before = json.loads(beside.read_text()) if beside.exists() else {}
-        differs = [name for name in made_with if before.get(name) != made_with[name]]
-        if differs:
-            raise ValueError(
-                f"{file} was made with another {', another '.join(differs)}; give another --output, or delete the folder."
-            )
-    else:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(json.dumps(made_with, indent=2) + "\n")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with _alone(file):
+        return _describe(model, processor, dataset, file, numbers, batch_size, max_new_tokens, title)
+
+
+def _describe(model, processor, dataset, file, numbers, batch_size, max_new_tokens, title):
     numbers = range(len(dataset)) if numbers is None else numbers
     kept = _whole_lines(file)
     lines = [json.loads(line) for line in kept]
@@ -77,6 +73,49 @@ def describe_kept(
                 out.write((json.dumps(lines[-1], ensure_ascii=False) + "\n").encode())
             out.flush()
     return [line["sentence"] for line in lines], [line["confidence"] for line in lines]
+
+
+def file_of(folder, name, **depends_on):
+    """Names a file of sentences after a system and a digest of all that its sentences depend on.
+
+    So an evaluation with another model, other rows or another length finds no sentences that are not its own, and the
+    ones it does not need stay.
+    """
+    digest = hashlib.sha256(json.dumps(depends_on, sort_keys=True, default=str).encode()).hexdigest()[:8]
+    return Path(folder) / "sentences" / f"{name}-{digest}.jsonl"
+
+
+def kept_sentences(file, numbers, make):
+    """The sentences of a system that makes them all at once: from a file, or made and written there.
+
+    Args:
+        file (`Path`): See [`file_of`].
+        numbers (`Sequence[int]`): The rows' numbers in the split.
+        make (`Callable`): Returns a sentence for each.
+
+    Returns:
+        `list[str]`
+    """
+    lines = [json.loads(line) for line in _whole_lines(file)]
+    if [line["row"] for line in lines] == list(numbers):
+        return [line["sentence"] for line in lines]
+    sentences = make()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    lines = [{"row": int(number), "sentence": sentence} for number, sentence in zip(numbers, sentences)]
+    whole = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    part = file.with_suffix(".part")
+    part.write_text(whole, encoding="utf-8")
+    part.replace(file)
+    return sentences
+
+
+@contextlib.contextmanager
+def _alone(file):
+    try:
+        with FileLock(file.with_suffix(".lock"), timeout=0):
+            yield
+    except Timeout:
+        raise ValueError(f"Another process is writing {file}; wait for it, or give another --output.") from None
 
 
 def model_digest(model, processor):
@@ -102,11 +141,11 @@ def _whole_lines(file):
 def read_predictions(file, rows, numbers=None):
     """Reads the sentences of a system from a file, and puts them in the order of the rows.
 
-    By `id` where both have one; by `row`, the row's number in the evaluated split, where the file has that; otherwise in
-    the file's order, and then their number must be right and metadata that both hold must be the same.
+    By `id` where the file has one; by `row`, the row's number in the evaluated split, where it has that; otherwise in the
+    file's order, and then their number must be right and metadata that both hold must be the same.
 
     Args:
-        file (`str`): `.csv`, `.jsonl` or `.parquet` with a column `sentence` (or `description`, `prediction`,
+        file (`str`): `.csv`, `.json`, `.jsonl` or `.parquet` with a column `sentence` (or `description`, `prediction`,
             `generated_text`), and perhaps `id` or `row`, and `confidence`.
         rows (`list[dict]`): The rows that are evaluated.
         numbers (`Sequence[int]`, *optional*): Their numbers in the split, where some were left out. Defaults to all.
@@ -125,27 +164,46 @@ def read_predictions(file, rows, numbers=None):
         table = READERS[path.suffix.lower()](path)
     except (ValueError, OSError) as error:
         raise ValueError(f"{file} can't be read as {path.suffix[1:]}: {' '.join(str(error).split())}") from error
+    table = table.rename(columns={name: str(name).lower() for name in table if str(name).lower() in ("id", "row")})
     column = next((name for name in SENTENCE if name in table), None)
     if column is None:
-        raise ValueError(f"{file} has no column {SENTENCE[0]!r} among {', '.join(map(str, table))}; name it so.")
+        raise ValueError(
+            f"{file} has no column {SENTENCE[0]!r} among {', '.join(map(str, table)) or 'none'}; name it so."
+        )
+    wrong = [value for value in table[column] if not isinstance(value, str) and not pandas.isna(value)]
+    if wrong:
+        raise ValueError(f"{file} holds {wrong[0]!r} where a sentence should be; give text.")
     numbers = range(len(rows)) if numbers is None else numbers
-    if "id" in table and rows and rows[0].get("id") is not None:
-        wanted, name = [str(row["id"]) for row in rows], "id"
+    with_id = any(row.get("id") is not None for row in rows)
+    if "id" in table and not with_id:
+        raise ValueError(
+            f"{file} has ids and the data has none; name the data's column with --columns id=..., or drop them."
+        )
+    if "id" in table:
+        wanted, name = [_name(row.get("id")) for row in rows], "id"
     elif "row" in table:
-        wanted, name = [str(number) for number in numbers], "row"
+        wanted, name = [_name(number) for number in numbers], "row"
     else:
         return _in_order(file, table, column, rows)
-    given = [str(value) for value in table[name]]
-    twice = [value for value, count in Counter(given).items() if count > 1]
+    given = [_name(value) for value in table[name]]
     places = {value: place for place, value in enumerate(given)}
-    missing = [value for value in wanted if value not in places]
-    for problem, values in (("holds more than once", twice), ("lacks", missing)):
+    counts = Counter(given)
+    problems = {"holds more than once": [], "lacks": []}
+    for value in wanted:
+        if counts[value] != 1:
+            problems["lacks" if not counts[value] else "holds more than once"].append(value)
+    for problem, values in problems.items():
         if values:
             raise ValueError(
                 f"{file} {problem} {name} {', '.join(values[:5])}{' …' if len(values) > 5 else ''} ({len(values):,} in all) "
-                f"of the {len(rows):,} rows evaluated; give one sentence for each row."
+                f"of the {len(rows):,} rows evaluated, and begins with {name} {', '.join(given[:3])}; give one sentence for each."
             )
     return _columns(file, table.iloc[[places[value] for value in wanted]], column)
+
+
+def _name(value):
+    """An id or a number as text: 7, 7.0 and "7" are one."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _in_order(file, table, column, rows):
@@ -156,9 +214,10 @@ def _in_order(file, table, column, rows):
         )
     for name in [name for name in ATTRIBUTES if name in table]:
         for number, (said, row) in enumerate(zip(table[name], rows)):
-            if name in row and (said or "") != (row[name] or ""):
+            said = "" if pandas.isna(said) else said
+            if name in row and said != (row[name] or ""):
                 raise ValueError(
-                    f"{file} does not follow the rows' order: its line {number + 1} has {name} {said!r}, and row {number} of "
+                    f"{file} does not follow the rows' order: its sentence {number + 1} has {name} {said!r}, and row {number} of "
                     f"the data has {row[name]!r}; sort it, or add a column 'id'."
                 )
     return _columns(file, table, column)

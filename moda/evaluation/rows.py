@@ -1,6 +1,7 @@
 """Which rows a model is evaluated on: those that its own training held out, or those of any catalogue."""
 
 import hashlib
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import datasets
 import yaml
 
 from moda.data.catalogue import Catalogue, load_catalogue
+from moda.data.pixels import fingerprint
 
 from .sentences import spread
 
@@ -61,9 +63,15 @@ def select_rows(data=None, model=None, split=None, columns=None, count=None):
         raise ValueError(
             f"{model} has no recipe.yaml that names a catalogue; name one, as in moda evaluate {model} DATA."
         )
-    own = data is None or _same(data, trained_on.get("path"))
+    own = data is None or _same(data, model, recipe)
     if own:
-        catalogue = load_catalogue({**trained_on, **({"columns": columns} if columns else {})})
+        named = {**trained_on, **({"path": data} if data is not None else {})}
+        named["columns"] = {**(named.get("columns") or {}), **(columns or {})}
+        try:
+            catalogue = load_catalogue(named)
+        except FileNotFoundError as error:
+            way_out = f"; that is the path in {Path(model) / 'recipe.yaml'}: name the catalogue, as in moda evaluate {model} DATA."
+            raise FileNotFoundError(str(error).split(";")[0] + way_out) from error if data is None else error
         split = split or (recipe.get("evaluation") or {}).get("split", "validation")
     else:
         catalogue = load_catalogue({"path": data, "columns": columns or {}}, training=False)
@@ -77,12 +85,14 @@ def select_rows(data=None, model=None, split=None, columns=None, count=None):
     train = splits.get("train") if split != "train" else None
     if train is not None:
         notes += _overlaps(rows, train, split)
-    elif not own:
-        notes.append(
-            f"{catalogue.source} names no other split than {split!r}: whether the model was trained on these rows is not known."
-        )
-    else:
+    elif own and split == "train":
         notes.append("These are rows that the model was trained on: the scores say how well it remembers them.")
+    else:
+        notes.append("There are no training rows beside these: whether a model was trained on them is not known.")
+    if catalogue.written:
+        notes.append(
+            "The references are written from the metadata: caption metrics tell how alike the wording is, no more."
+        )
     numbers = list(range(len(rows)))
     if count is not None and count < len(rows):
         notes.append(f"{count:,} of {len(rows):,} rows were evaluated, evenly spread.")
@@ -93,11 +103,50 @@ def select_rows(data=None, model=None, split=None, columns=None, count=None):
 
 def _recipe_of(model):
     file = Path(model or "") / "recipe.yaml"
-    return (yaml.safe_load(file.read_text(encoding="utf-8")) or {}) if model and file.is_file() else {}
+    if model is None or not file.is_file():
+        return {}
+    try:
+        recipe = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{file} can't be read as YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(recipe, dict):
+        raise ValueError(
+            f"{file} holds no recipe but a {type(recipe).__name__}; mend it, or move it away and name DATA."
+        )
+    return recipe
 
 
-def _same(data, path):
-    return path is not None and Path(data).exists() and Path(data).resolve() == Path(path).resolve()
+def _same(data, model, recipe):
+    """Whether a catalogue is the one that the model's recipe names: by its name, its place, or the pictures trained on."""
+    trained_on = recipe.get("data") or {}
+    path = trained_on.get("path")
+    if path is None:
+        return False
+    if data == path:
+        return True
+    if not Path(data).exists():
+        return False
+    places = [Path(path)]
+    output = Path(recipe.get("output_dir") or "")
+    if Path(model).resolve().parts[-len(output.parts) or None :] == output.parts:
+        # A path in a recipe begins where train.py was called: above the model, by as much as its output_dir says.
+        places.append(Path(*Path(model).resolve().parts[: -len(output.parts)]) / path)
+    if any(Path(data).resolve() == place.resolve() for place in places):
+        return True
+    return _same_pictures(data, model, trained_on)
+
+
+def _same_pictures(data, model, trained_on):
+    """Whether training would take the same pictures from a catalogue as it took: a copy, or one that was moved."""
+    file = Path(model) / "run.json"
+    if not file.is_file():
+        return False
+    stages = json.loads(file.read_text(encoding="utf-8")).get("stages", ())
+    known = {stage["data"]["fingerprint"] for stage in stages if "data" in stage}
+    try:
+        return fingerprint(load_catalogue({**trained_on, "path": data}).splits["train"]) in known
+    except ValueError:  # another catalogue altogether
+        return False
 
 
 def _overlaps(rows, train, split):

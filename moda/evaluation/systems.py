@@ -12,6 +12,7 @@ from .attributes import attribute_rows
 from .captions import BleuStatistics, bleu_statistics, caption_scores
 from .five import Verdict, five_scores, summary
 from .intervals import accuracy, bootstrap
+from .meteor import meteor_of_sums, meteor_statistics
 
 
 BEST = {"attributes": 1, "exact_match": 1, "five": 10}  # families of scores that may be all or nothing
@@ -31,6 +32,7 @@ class System:
         rows (`dict[str, dict[str, np.ndarray]]`): By family of scores and by name arrays of shape `(rows,)`, NaN where a row
             does not count: `five` (0 to 10), `attributes` and `exact_match` (0 or 1), `captions`, `clip`.
         bleu ([`BleuStatistics`], *optional*): Of which a corpus's BLEU is made, where rows have references.
+        meteor (`np.ndarray` of shape `(rows, 6)`, *optional*): Likewise METEOR; see [`meteor_statistics`].
         facts (`dict`): Figures without an interval.
     """
 
@@ -42,6 +44,7 @@ class System:
     verdicts: list[Verdict | None] = field(default_factory=list)
     rows: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
     bleu: BleuStatistics | None = None
+    meteor: np.ndarray | None = None
     facts: dict = field(default_factory=dict)
 
     def score(self, rows, judge):
@@ -71,6 +74,7 @@ class System:
         self.rows["captions"] = {name: _spread_out(score["rows"], there, np.nan) for name, score in scores.items()}
         counts = bleu_statistics(said, accepted)  # of a row without references all counts are 0: it changes no sum
         self.bleu = BleuStatistics(**{name: _spread_out(part, there, 0.0) for name, part in vars(counts).items()})
+        self.meteor = _spread_out(meteor_statistics(said, accepted), there, 0.0)
         same = [
             float(normalize_answer(sentence) in map(normalize_answer, texts)) if texts else math.nan
             for sentence, texts in zip(self.sentences, references)
@@ -86,6 +90,7 @@ class System:
         if self.bleu is not None:
             orders = self.bleu.corpus(weights).T
             found.update({("captions", f"bleu_{order}"): values for order, values in enumerate(orders, 1)})
+            found["captions", "meteor"] = meteor_of_sums(weights @ self.meteor)
         return found
 
     def figures(self, groups=None, **settings):

@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 
 import torch
+from accelerate import PartialState
+from safetensors import SafetensorError
 from transformers import AutoModelForImageTextToText, AutoProcessor, PretrainedConfig
 
 from generation_moda import generate_sentences
@@ -20,10 +22,10 @@ def load_model(repository):
         repository (`str`): Folder or id.
 
     Returns:
-        `tuple`: Model, in evaluation mode, and processor.
+        `tuple`: Model, in evaluation mode, on the machine's accelerator where it has one, and processor.
 
     Raises:
-        `ValueError`: If it is not a MODA, naming what it is.
+        `ValueError`: If it is not a MODA, naming what it is, or its weights are damaged.
     """
     folder = Path(repository)
     try:
@@ -39,8 +41,12 @@ def load_model(repository):
         )
     if config["model_type"] != "moda":
         raise ValueError(f"{repository} holds a model of type {config['model_type']!r}, not 'moda'.")
-    model = AutoModelForImageTextToText.from_pretrained(repository, trust_remote_code=True, dtype=torch.float32)
-    return model.eval(), AutoProcessor.from_pretrained(repository, trust_remote_code=True)
+    try:
+        model = AutoModelForImageTextToText.from_pretrained(repository, trust_remote_code=True, dtype=torch.float32)
+    except SafetensorError as error:
+        raise ValueError(f"The weights of {repository} are damaged ({error}); copy them again.") from error
+    model = model.to(PartialState().device).eval()
+    return model, AutoProcessor.from_pretrained(repository, trust_remote_code=True)
 
 
 def find_pictures(paths):

@@ -404,7 +404,9 @@ def test_no_url(tmp_path, url):
 
 
 def test_secrets_in_the_wrong_place(tmp_path, monkeypatch):
-    with pytest.raises(ValueError, match="holds a user or password; put the key into MODA_API_KEY") as caught:
+    with pytest.raises(
+        ValueError, match="holds a user, a password or a query; put the key into MODA_API_KEY"
+    ) as caught:
         Endpoint(f"https://me:{SECRET}@host/v1", "m", cache=tmp_path)
     assert SECRET not in str(caught.value)
     monkeypatch.setenv("MODA_API_KEY", f"{SECRET} \n and more")

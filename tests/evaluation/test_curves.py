@@ -19,3 +19,9 @@ def test_curves_are_those_that_training_wrote(tmp_path):
 
 def test_a_folder_without_any(tmp_path):
     assert read_curves(tmp_path) == {"curves": [], "losses": []}
+
+
+def test_files_that_something_else_wrote_are_none(tmp_path):
+    (tmp_path / "loss.csv").write_text("epoch,value\n1,2\n")
+    (tmp_path / "scores.csv").write_text("")
+    assert read_curves(tmp_path) == {"curves": [], "losses": []}

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from moda.evaluation.meteor import _align, _run_reference, meteor
+from moda.evaluation.meteor import _align, _run_reference, meteor, meteor_of_sums, meteor_statistics
 
 
 JAVA = shutil.which("java") is not None
@@ -117,3 +117,13 @@ def test_a_program_that_dies_is_one_sentence(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     with pytest.raises(RuntimeError, match="ended before its time .no room for the heap."):
         _run_reference([["a"]] * 50, [[["a"]]] * 50)
+
+
+def test_the_corpus_of_some_rows_is_that_of_their_sums():
+    said = ["a red shirt", "blue shoes for men", "", "two dogs run"]
+    human = [["a red shirt for men", "shirt"], ["blue shoes"], ["a belt"], ["dogs running", "two dogs"]]
+    weights = np.array([[1, 1, 1, 1], [2, 0, 1, 3]])
+    corpora = meteor_of_sums(weights @ meteor_statistics(said, human))
+    for drawn, corpus in zip(weights, corpora):
+        rows = [row for row, count in enumerate(drawn) for _ in range(count)]
+        assert corpus == pytest.approx(meteor([said[row] for row in rows], [human[row] for row in rows])["corpus"])

@@ -117,9 +117,9 @@ def test_what_is_no_verdict(text, why):
 def test_what_the_metadata_lacks_is_excluded():
     verdict = parse_verdict(JSON, {"articleType": "Shirts", "usage": None})
     assert (verdict.style, verdict.category, verdict.gender) == (None, True, None)
-    assert parse_verdict(changed(category=None), ROW).category is None
+    assert parse_verdict(changed(category=None), ROW).category is False  # known, and the judge finds nothing said
     scores = five_scores([verdict])
-    assert scores["colour"] == 5 and scores["factual"] == 7.5
+    assert verdict.colours == 0 and scores["factual"] == 7.5 and scores["colour"] != scores["colour"]  # NaN: excluded
 
 
 def judge_of(server, folder, **options):

@@ -36,10 +36,47 @@ def test_what_training_held_out_is_evaluated(squares, unsplit, tmp_path):
         assert len(selection.train) + len(selection.rows) == 96
 
 
+def test_the_catalogue_is_known_again_from_anywhere(unsplit, tmp_path, monkeypatch):
+    """By a path that is relative to where training ran, and by its pictures after it was moved."""
+    import json
+    import shutil
+
+    from moda.data.catalogue import load_catalogue
+    from moda.data.pixels import fingerprint
+
+    (tmp_path / "runs").mkdir()
+    model = trained(tmp_path / "runs" / "mine", {"path": "unsplit.parquet", "validation": 0.25})
+    recipe = yaml.safe_load(open(f"{model}/recipe.yaml"))
+    with open(f"{model}/recipe.yaml", "w") as file:
+        yaml.safe_dump({**recipe, "output_dir": "runs/mine"}, file)
+    monkeypatch.chdir(tmp_path / "runs")
+    assert len(select_rows("../unsplit.parquet", model).rows) == 24
+    moved = tmp_path / "elsewhere" / "other.parquet"
+    moved.parent.mkdir()
+    shutil.copy(unsplit, moved)
+    assert len(select_rows(str(moved), model).rows) == 96  # nothing tells that it is the same
+    learnt = fingerprint(load_catalogue({"path": unsplit, "validation": 0.25}).splits["train"])
+    with open(f"{model}/run.json", "w") as file:
+        json.dump({"stages": [{"data": {"fingerprint": learnt}}]}, file)
+    assert len(select_rows(str(moved), model).rows) == 24
+    with pytest.raises(FileNotFoundError, match="that is the path in .*recipe.yaml: name the catalogue"):
+        select_rows(None, model)
+
+
+@pytest.mark.parametrize(
+    "text, message", [("- a\n- b\n", "holds no recipe but a list"), ("a: [", "can't be read as YAML")]
+)
+def test_recipes_that_are_none(text, message, unsplit, tmp_path):
+    model = trained(tmp_path / "model", {})
+    (tmp_path / "model" / "recipe.yaml").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        select_rows(unsplit, model)
+
+
 def test_another_catalogue_is_evaluated_whole_and_the_notes_say_what_is_not_known(unsplit, tmp_path):
     selection = select_rows(unsplit)
     assert selection.split == "train" and len(selection.rows) == 96 and selection.train is None
-    assert "is not known" in selection.notes[0]
+    assert "is not known" in selection.notes[0] and "written from the metadata" in selection.notes[1]
 
 
 def test_pictures_that_were_learnt_from_are_counted(squares, tmp_path):
