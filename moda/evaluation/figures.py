@@ -1,13 +1,15 @@
 """The report's charts: PNGs on white, and the same drawings as SVG whose colours follow the page's light or dark theme."""
 
 import contextlib
+import functools
 import io
 import re
-import textwrap
+import warnings
 
 import matplotlib
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
 
 from .five import OVERALL, SCORES
 
@@ -15,7 +17,7 @@ from .five import OVERALL, SCORES
 PAPER, INK, FAINT, GRID = "#ffffff", "#24222b", "#6f6b76", "#dedbd5"
 SERIES = (
     "#0f6f6c",
-    "#c2571a",
+    "#b85116",
     "#5a55b0",
     "#a8326e",
     "#4f7f1f",
@@ -51,7 +53,8 @@ STYLE = {
     "xtick.labelcolor": INK,
     "ytick.labelcolor": INK,
 }
-SHADES = LinearSegmentedColormap.from_list("shades", [PAPER, SERIES[0]])
+SHADES = LinearSegmentedColormap.from_list("shades", [PAPER, "#579a98"])  # ink is ≥ 4.5:1 on all of them
+SMALL = 7.5
 
 
 @contextlib.contextmanager
@@ -63,7 +66,8 @@ def _canvas(width, height, columns=1, **options):
 
 def png(figure, file):
     """Writes a chart on white."""
-    with matplotlib.rc_context(STYLE):
+    with matplotlib.rc_context(STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # a box is drawn
         figure.savefig(file, dpi=130, facecolor=PAPER)
 
 
@@ -78,7 +82,8 @@ def svg(figure, name):
         `str`: Without declarations, so that it names no address.
     """
     buffer = io.StringIO()
-    with matplotlib.rc_context({**STYLE, "svg.hashsalt": name}):
+    with matplotlib.rc_context({**STYLE, "svg.hashsalt": name}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # the browser has it
         figure.savefig(
             buffer, format="svg", transparent=True, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type"))
         )
@@ -104,7 +109,7 @@ def scores(systems):
     height = 1.1 + 0.34 * len(systems)
     with _canvas(2.1 + 1.75 * len(names), height, max(len(names), 1), sharey=True, sharex=True) as (figure, axes):
         for axis, name in zip(axes, names):
-            axis.set(title=name, xlim=(0, 10.2), ylim=(len(systems) - 0.4, -0.6), xticks=(0, 5, 10))
+            axis.set(title=name, xlim=(0, 10), ylim=(len(systems) - 0.4, -0.6), xticks=(0, 5, 10))
             axis.grid(axis="y", visible=False)
             axis.tick_params(axis="y", length=0)
             for place, system in enumerate(systems):
@@ -113,8 +118,11 @@ def scores(systems):
                     continue
                 colour = colour_of(system)
                 if found.get("low") is not None and found.get("high") is not None:
-                    axis.plot((found["low"], found["high"]), (place, place), color=colour, linewidth=3.5, alpha=0.45)
-                axis.plot(value, place, MARKERS[KINDS.index(_kind(system))], color=colour)
+                    axis.plot(
+                        (found["low"], found["high"]), (place, place), color=colour, linewidth=10, alpha=0.4,
+                        solid_capstyle="butt", clip_on=False,
+                    )  # fmt: skip
+                axis.plot(value, place, MARKERS[KINDS.index(_kind(system))], color=colour, markersize=3, clip_on=False)
                 left = value > 7
                 end = found.get("low" if left else "high")  # beside the interval, on the side with room
                 place_of = {"xytext": (-7 if left else 7, 0), "textcoords": "offset points", "va": "center"}
@@ -167,7 +175,10 @@ def lines(curves, xlabel, ylabel, limit=None, scale=1.0):
                 marker=MARKERS[number % len(MARKERS)] if few else None, label=_short(curve["name"], 32),
                 linewidth=2.8 if heavy else 1.5, linestyle="--" if number >= len(SERIES) else "-",
             )  # fmt: skip
-        axis.set(xlabel=xlabel, ylabel=ylabel, xlim=(0, None), ylim=(0, limit))
+        lowest = min((y for curve in curves for _, y in curve["points"] if y is not None), default=0)
+        axis.set(xlabel=xlabel, ylabel=ylabel, xlim=(0, None))
+        if lowest >= 0:
+            axis.set_ylim(0, limit)
         figure.legend(loc="outside lower center", ncols=min(len(curves), 3))
     return figure
 
@@ -185,16 +196,13 @@ def confusion(table, title):
     labels, said = ([_short(name, 24) for name in table.get(side) or table["labels"]] for side in ("labels", "said"))
     longest = max(map(len, (*labels, *said)))
     shares = [[count / max(sum(line), 1) for count in line] for line in table["counts"]]
-    with _canvas(2.2 + 0.08 * longest + 0.5 * len(said), 1.4 + 0.06 * longest + 0.36 * len(labels)) as (
-        figure,
-        (axis,),
-    ):
+    size = (2.2 + 0.08 * longest + 0.5 * len(said), 1.4 + 0.06 * longest + 0.36 * len(labels))
+    with _canvas(*size) as (figure, (axis,)):
         axis.imshow(shares, cmap=SHADES, vmin=0, vmax=1, aspect="auto")
-        axis.set(title=_short(title, 32), xlabel="said", ylabel="true")
+        axis.set(title=_short(title, 32), xlabel="said, in % of the line", ylabel="true")
         axis.set_xticks(range(len(said)), said, rotation=40, ha="right", rotation_mode="anchor")
         axis.set_yticks(
-            range(len(labels)),
-            [f"{label}  ({sum(line):,})" for label, line in zip(labels, table["counts"])],
+            range(len(labels)), [f"{label}  ({sum(line):,})" for label, line in zip(labels, table["counts"])]
         )
         axis.grid(visible=False)
         axis.tick_params(length=0)
@@ -202,15 +210,7 @@ def confusion(table, title):
         for y, line in enumerate(shares):
             for x, share in enumerate(line):
                 if share >= 0.005:
-                    axis.text(
-                        x,
-                        y,
-                        f"{100 * share:.0f}",
-                        ha="center",
-                        va="center",
-                        fontsize=8,
-                        color=PAPER if share > 0.8 else INK,
-                    )
+                    axis.text(x, y, f"{100 * share:.0f}", ha="center", va="center", fontsize=8)
     return figure
 
 
@@ -224,39 +224,34 @@ def calibration(found):
         `Figure`
     """
     bins, kept = found.get("bins") or [], found.get("kept") or []
-    with _canvas(8.6, 3.9, 2, sharey=True) as (figure, (left, right)):
-        left.plot((0, 100), (0, 100), color=FAINT, linewidth=1, linestyle=":")
-        left.text(3, 8, "as sure as right", color=FAINT, fontsize=8, rotation=38, rotation_mode="anchor")
-        most = max((part["rows"] for part in bins), default=1)
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(8.6, 4.4), layout="constrained")
+        axes = figure.subplot_mosaic([["truth", "kept"], ["rows", "kept"]], height_ratios=(5, 1))
+        truth, kept_axis, rows = axes["truth"], axes["kept"], axes["rows"]
+        truth.plot((0, 100), (0, 100), color=FAINT, linewidth=1, linestyle=":")
+        truth.text(3, 8, "as sure as right", color=FAINT, fontsize=8, rotation=38, rotation_mode="anchor")
         for part in bins:
-            left.bar(
-                100 * part["from"],
-                22 * part["rows"] / most,
-                100 * (part["to"] - part["from"]),
-                align="edge",
-                color=GRID,
-            )
             ends = [[100 * (part["accuracy"] - part["low"])], [100 * (part["high"] - part["accuracy"])]]
-            left.errorbar(
-                100 * part["confidence"],
-                100 * part["accuracy"],
-                ends,
-                fmt="o",
-                color=SERIES[0],
-                ecolor=SERIES[0],
-                elinewidth=1.2,
-            )
-        left.set(
-            title="Confidence against truth",
-            xlabel="confidence, %  (bars: how many)",
-            ylabel="all known attributes right, %",
-        )
-        left.set(xlim=(0, 100), ylim=(0, 102))
-        right.plot([100 * share for share, _ in kept], [100 * share for _, share in kept], color=SERIES[0])
+            truth.errorbar(
+                100 * part["confidence"], 100 * part["accuracy"], ends, fmt="o", color=SERIES[0], elinewidth=1.2,
+                clip_on=False,
+            )  # fmt: skip
+            width = 100 * (part["to"] - part["from"])
+            rows.bar(100 * part["from"], part["rows"], width, align="edge", color=FAINT, edgecolor=PAPER)
+        truth.set(title="Confidence against truth", ylabel="all known attributes right, %")
+        truth.set(xlim=(0, 100), ylim=(0, 100))
+        truth.tick_params(labelbottom=False)
+        most = max((part["rows"] for part in bins), default=1)
+        rows.set(xlabel="confidence, %", ylabel="sentences", xlim=(0, 100), ylim=(0, most))
+        rows.set_yticks((0, most), ("0", f"{most:,}"))
+        rows.grid(axis="y", visible=False)
+        kept_axis.plot([100 * share for share, _ in kept], [100 * share for _, share in kept], color=SERIES[0])
         if found.get("accuracy") is not None:
-            right.axhline(100 * found["accuracy"], color=FAINT, linewidth=1, linestyle=":")
-            right.text(99, 100 * found["accuracy"] - 2, "all sentences", color=FAINT, fontsize=8, ha="right", va="top")
-        right.set(title="Keeping only the most confident", xlabel="share of sentences kept, %", xlim=(0, 100))
+            level = 100 * found["accuracy"]
+            kept_axis.axhline(level, color=FAINT, linewidth=1, linestyle=":")
+            kept_axis.text(1, level - 2, "all sentences", color=FAINT, fontsize=8, va="top")
+        kept_axis.set(title="Keeping only the most confident", xlabel="share of sentences kept, %", xlim=(0, 100))
+        kept_axis.set(ylabel="of those kept all right, %", ylim=(0, 100))
     return figure
 
 
@@ -272,12 +267,13 @@ def examples(shown, pictures, columns=4):
         `Figure`
     """
     colours = {"right": RIGHT, "part": PART, "wrong": WRONG}
+    width = 0.92 * 2.75 * 72
     texts = [
-        [(line, INK) for line in textwrap.wrap(_short(example["sentence"] or "(nothing said)", 200), 42)]
+        [(line, INK) for line in _wrapped(_short(example["sentence"] or "(nothing said)", 200), width)]
         + [
             (line, colours.get(state, FAINT))
             for state, text in example["marks"]
-            for line in textwrap.wrap(text, 44, subsequent_indent="    ")
+            for line in _wrapped(_short(text, 200), width, "    ")
         ]
         for example in shown
     ]
@@ -295,5 +291,35 @@ def examples(shown, pictures, columns=4):
                 axis.imshow(pictures[example["picture"]].convert("RGB"))
                 axis.axis("off")
             for number, (words, colour) in enumerate(text):
-                figure.text(left, top - (1.72 + 0.16 * number) * inch, words, color=colour, fontsize=7.5, va="top")
+                figure.text(left, top - (1.72 + 0.16 * number) * inch, words, color=colour, fontsize=SMALL, va="top")
     return figure
+
+
+@functools.cache
+def _advance(character):
+    """Width in points; of what the font lacks, that of the box drawn instead."""
+    font = get_font(findfont("DejaVu Sans"))
+    font.set_size(SMALL, 72)
+    there = font.get_char_index(ord(character))
+    return font.load_char(ord(character)).linearHoriAdvance / 65536 if there else 1.2 * SMALL
+
+
+def _wide(text):
+    return sum(map(_advance, text))
+
+
+def _wrapped(text, width, indent=""):
+    """Lines no wider than so many points: broken between words, and within those that are wider than a line."""
+    lines, line = [], ""
+    for word in text.split():
+        if line.strip() and _wide(f"{line} {word}") > width:
+            lines.append(line)
+            line = indent
+        elif line.strip():
+            line += " "
+        for character in word:
+            if line.strip() and _wide(line + character) > width:
+                lines.append(line)
+                line = indent
+            line += character
+    return [*lines, line] if line.strip() else lines

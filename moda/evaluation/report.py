@@ -13,6 +13,7 @@ from . import figures
 from .five import OVERALL, SCORES
 
 
+NAME_OF = {"baseColour": "colour", "articleType": "article"}  # as a judge by rules calls them
 # Of each attribute the score that judges it; others are details, judged within `factual`.
 SCORE_OF = {"baseColour": "colour", "articleType": "category", "gender": "gender", "usage": "style"}
 SIGNS = {"right": "✓", "part": "◐", "wrong": "✗", "other": "–"}
@@ -56,6 +57,9 @@ def write_report(folder, results, pictures):
             - `captions` and `clip`: for each metric `{"value", "low", "high"}`, or a number;
             - `retrieval`: for each direction, of each k the share found;
             - `unverifiable`: how many details could not be checked.
+
+            Of a probe: `name`, `about`, `accuracy`, `low`, `high`, `rows`, `chance` (`None` where not defined) and `parts`,
+            of each its accuracy.
         pictures (`dict[int, PIL.Image.Image]`): Those that `examples` and `worst` show, by their `picture`.
 
     Returns:
@@ -68,7 +72,7 @@ def write_report(folder, results, pictures):
     if not results.get("systems"):
         raise ValueError("A report needs at least one system; results['systems'] is empty.")
     for example in (results.get("examples") or []) + (results.get("worst") or []):
-        example["marks"] = marks(example)
+        example["marks"], example["wrong"] = marks(example), wrong_besides(example)
     pictures = {index: _thumbnail(picture) for index, picture in pictures.items()}
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -163,6 +167,30 @@ def marks(example):
         words += f" · is {true}" if true is not None and words != true else " · not known" if true is None else ""
         found.append((state, f"{SIGNS[state]} {SCORE_OF.get(attribute, attribute)}: {words}"))
     return found
+
+
+def wrong_besides(example):
+    """Of what was wrong in an example, what its marks do not say already.
+
+    Args:
+        example (`dict`): Of [`tables.examples`].
+
+    Returns:
+        `list[str]`
+    """
+    marked = {*SCORE_OF, *(example.get("truth") or ()), *(example.get("read") or ())}
+    told = tuple(f"{NAME_OF.get(attribute, attribute)}:" for attribute in marked)
+    return [text for text in example.get("wrong") or () if not text.startswith(told)]
+
+
+def significance(found):
+    """Writes a p value: `p = 0.012`, `p ≤ 0.001` where resamples could give none below, empty where there is none."""
+    p, floor = (_number(found.get(name)) for name in ("p", "p_floor"))
+    if p is None:
+        return ""
+    if floor is not None and p <= floor:
+        return f"p ≤ {math.ceil(1e4 * p) / 1e4:.4f}"
+    return f"p = {p:.3f}" if p >= 0.0095 else f"p = {p:.4f}" if p >= 0.0001 else "p < 0.0001"
 
 
 def fixed(value, digits=2):
@@ -263,7 +291,7 @@ def _draw(folder, results, pictures):
     if scored := _scored(results["systems"]):
         keep(figures.scores(scored), "scores", page=False)
     if curves := _with_points(results.get("curves")):
-        keep(figures.lines(curves, "millions of tokens seen", "score, 0 to 10", limit=10.2, scale=1e-6), "curves")
+        keep(figures.lines(curves, "millions of tokens seen", "score, 0 to 10", limit=10, scale=1e-6), "curves")
     if losses := _with_points(results.get("losses")):
         keep(figures.lines(losses, "step", "loss"), "losses")
     for attribute, table in (results.get("confusion") or {}).items():
@@ -285,6 +313,6 @@ def _environment():
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(fixed=fixed, span=span, metric=metric)
+    environment.filters.update(fixed=fixed, span=span, metric=metric, significance=significance)
     environment.globals.update(variable_of=lambda system: figures.VARIABLES[figures.colour_of(system)])
     return environment

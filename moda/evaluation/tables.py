@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from .five import OVERALL
-from .intervals import accuracy
+from .intervals import accuracy, bootstrap, intraclass_correlation
 
 
 OTHER, WRONG_OTHER, NOTHING = "other", "wrong other", "nothing said"
@@ -28,7 +28,8 @@ def class_table(rows, reads, attribute, groups=None):
         rows (`list[dict]`): Metadata.
         reads (`list[dict[str, list[str]]]`): Of each row what a judge read in its sentence: [`Verdict`]`.read`.
         attribute (`str`): Such as `articleType`. Rows without it are not counted.
-        groups (`Sequence`, *optional*): Of each row its group of near-duplicates; see [`accuracy`].
+        groups (`Sequence`, *optional*): Of each row its group of near-duplicates; see [`accuracy`]. How alike the rows of a
+            group are is estimated over all classes, so that one without an error is no surer than one with one.
 
     Returns:
         `list[dict]`: Most frequent first, values that are only said last: `value`, `rows` that have it, `said`, `right`;
@@ -48,9 +49,12 @@ def class_table(rows, reads, attribute, groups=None):
         true[truth].append((truth in values, group))
         for value in values:
             said[value].append((value == truth, group))
+    alike = [intraclass_correlation(*_columns(sum(found.values(), []))) for found in (true, said)]
     table = []
     for value in sorted(true.keys() | said.keys(), key=lambda value: (-len(true[value]), value)):
-        recall, precision = (accuracy(*(zip(*found[value]) if found[value] else ((), ()))) for found in (true, said))
+        recall, precision = (
+            accuracy(*_columns(found[value]), correlation=rho) for found, rho in zip((true, said), alike)
+        )
         hits, wanted, given = recall["right"], recall["rows"], precision["rows"]
         table.append(
             {"value": value, "rows": wanted, "said": given, "right": hits, "recall": recall["accuracy"]}
@@ -62,6 +66,10 @@ def class_table(rows, reads, attribute, groups=None):
             }
         )
     return table
+
+
+def _columns(pairs):
+    return zip(*pairs) if pairs else ((), ())
 
 
 def confusion(rows, reads, attribute, top=12):
@@ -141,7 +149,7 @@ def examples(indices, sentences, rows, verdicts, scores, attributes, confidences
         confidences (`Sequence[float]`, *optional*): Mean log-probabilities of the sentences.
 
     Returns:
-        `list[dict]`: `picture` (the row's number), `sentence`, `confidence` (0–1), `truth`, `read`, `verdict` (the scores,
+        `list[dict]`: `picture` (the row's number), `sentence`, `confidence` (0–1, `None` where there is none), `truth`, `read`, `verdict` (the scores,
         `None` where excluded) and `wrong`.
     """
     found = []
@@ -151,7 +159,7 @@ def examples(indices, sentences, rows, verdicts, scores, attributes, confidences
             {
                 "picture": index,
                 "sentence": sentences[index],
-                "confidence": math.exp(confidences[index]) if confidences is not None else None,
+                "confidence": _chance(None if confidences is None else confidences[index]),
                 "truth": {name: rows[index][name] for name in attributes if rows[index].get(name) is not None},
                 "read": {name: list(verdict.read.get(name) or ()) for name in attributes} if verdict else {},
                 "verdict": {
@@ -161,6 +169,10 @@ def examples(indices, sentences, rows, verdicts, scores, attributes, confidences
             }
         )
     return found
+
+
+def _chance(log):
+    return None if log is None or not math.isfinite(log) else math.exp(min(log, 0))
 
 
 def all_right(scores):
@@ -177,7 +189,7 @@ def all_right(scores):
     return np.where(known.any(0), ((table == 10) | ~known).all(0), np.nan)
 
 
-def calibration(confidences, right, bins=15, groups=None):
+def calibration(confidences, right, bins=15, groups=None, resamples=400, seed=0):
     """Asks whether the model's confidence tells right sentences from wrong ones.
 
     | figure | what |
@@ -190,45 +202,78 @@ def calibration(confidences, right, bins=15, groups=None):
     a high `ece` says that it must not be read as a chance of being right, a high `auroc` that it can still sort.
 
     Args:
-        confidences (`Sequence[float]`): Mean log-probabilities, one a row.
+        confidences (`Sequence[float]`): Mean log-probabilities, one a row. What is none (`None`, NaN, infinite, above 0) is
+            left out.
         right (`Sequence[float]`): 1, 0, or NaN for rows that do not count; see [`all_right`].
         bins (`int`, *optional*, defaults to 15): As in Guo et al.
         groups (`Sequence`, *optional*): Of each row its group; see [`accuracy`].
+        resamples (`int`, *optional*, defaults to 400): For the intervals of `ece` and `auroc`; see [`bootstrap`].
+        seed (`int`, *optional*, defaults to 0): Of the resamples.
 
     Returns:
-        `dict`: `rows`, `confidence` (its mean), `accuracy`, `ece`, `auroc` (NaN where all or none are right), `kept`:
-        `[share kept, share right]` in steps of a twentieth, and `bins`, those with rows: `from`, `to`, `confidence`, and what
-        [`accuracy`] gives.
+        `dict`: `rows`; `left_out`, how many more would count if they had a confidence; `confidence` (its mean), `accuracy`;
+        `ece` and `auroc` (NaN where all or none are right), each with its interval: `ece_low`, `ece_high`, `auroc_low`,
+        `auroc_high`; `kept`: `[share kept, share right]` in steps of a twentieth, where equally confident sentences count
+        as if drawn in any order; and `bins`, those with rows: `from`, `to`, `confidence`, and what [`accuracy`] gives.
 
     Raises:
         `ValueError`: If there are not as many confidences or groups as rows.
     """
     right = np.asarray(right, dtype=np.float64)
     _aligned(right, confidences=confidences, groups=groups)
-    sure = np.exp(np.asarray(confidences, dtype=np.float64))
-    counts = ~np.isnan(right) & ~np.isnan(sure)
-    sure, hits = sure[counts], right[counts].astype(bool)
-    groups = None if groups is None else [group for group, count in zip(groups, counts) if count]
+    logs = np.asarray(confidences, dtype=np.float64)
+    said = np.isfinite(logs) & (logs <= 1e-6)  # a sum of probabilities rounds
+    known = ~np.isnan(right)
+    counts = np.flatnonzero(said & known)
+    sure, hits = np.exp(np.minimum(logs[counts], 0)), right[counts].astype(bool)
+    groups = None if groups is None else [groups[index] for index in counts]
+    rows, left_out = len(hits), int((known & ~said).sum())
+    if not rows:
+        nothing = ("confidence", "accuracy", "ece", "auroc", "ece_low", "ece_high", "auroc_low", "auroc_high")
+        return {"rows": 0, "left_out": left_out, **dict.fromkeys(nothing, math.nan), "kept": [], "bins": []}
     edges = np.linspace(0, 1, bins + 1)
     which = np.clip(np.digitize(sure, edges, right=True) - 1, 0, bins - 1)
-    found = []
+    alike, found = intraclass_correlation(hits, groups), []
     for number in np.unique(which):
         inside = np.flatnonzero(which == number)
-        share = accuracy(hits[inside], None if groups is None else [groups[index] for index in inside])
-        limits = {"from": float(edges[number]), "to": float(edges[number + 1])}
-        found.append({**limits, "confidence": float(sure[inside].mean()), **share})
-    rows = len(hits)
-    error = (
-        sum(part["rows"] * abs(part["confidence"] - part["accuracy"]) for part in found) / rows if rows else math.nan
-    )
-    ranked = np.cumsum(hits[np.argsort(-sure, kind="stable")])
-    kept = sorted({math.ceil(rows * share / 20) for share in range(1, 21)} - {0})
+        own = None if groups is None else [groups[index] for index in inside]
+        limits = {
+            "from": float(edges[number]),
+            "to": float(edges[number + 1]),
+            "confidence": float(sure[inside].mean()),
+        }
+        found.append({**limits, **accuracy(hits[inside], own, correlation=alike)})
+
+    within = which[:, None] == np.arange(bins)
+
+    def statistic(weights):
+        distances = abs((weights * (sure - hits)) @ within)
+        return {
+            "ece": distances.sum(-1) / weights.sum(-1),
+            "auroc": np.array([_auroc(hits, sure, drawn) for drawn in weights]),
+        }
+
+    title = "Resampling the confidences" if rows > 10_000 else None
+    measured = bootstrap(statistic, rows, resamples, seed, groups, title=title)
+    _, tie, sizes = np.unique(-sure, return_inverse=True, return_counts=True)
+    ranked = np.repeat(np.bincount(tie, hits) / sizes, sizes).cumsum()
+    kept = sorted({math.ceil(rows * share / 20) for share in range(1, 21)})
     return {
         "rows": rows,
-        "confidence": float(sure.mean()) if rows else math.nan,
-        "accuracy": float(hits.mean()) if rows else math.nan,
-        "ece": error,
-        "auroc": float(roc_auc_score(hits, sure)) if 0 < hits.sum() < rows else math.nan,
+        "left_out": left_out,
+        "confidence": float(sure.mean()),
+        "accuracy": float(hits.mean()),
+        **{name: figure["value"] for name, figure in measured.items()},
+        # An error is never below 0: that of the resamples of a model that knows its chances lies above its own.
+        **{f"{name}_low": min(figure["low"], figure["value"]) for name, figure in measured.items()},
+        **{f"{name}_high": max(figure["high"], figure["value"]) for name, figure in measured.items()},
         "kept": [[count / rows, float(ranked[count - 1] / count)] for count in kept],
         "bins": found,
     }
+
+
+def _auroc(hits, sure, weights):
+    there = weights > 0
+    if hits[there].all() or not hits[there].any():
+        return math.nan
+    return roc_auc_score(hits[there], sure[there], sample_weight=weights[there])

@@ -8,12 +8,13 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 from conftest import make_picture
+from matplotlib.colors import to_rgb
 from PIL import Image
 
-from moda.evaluation import tables
+from moda.evaluation import figures, tables
 from moda.evaluation.five import OVERALL, SCORES, Verdict, five_scores, summary
 from moda.evaluation.intervals import accuracy, bootstrap, paired
-from moda.evaluation.report import headline, marks, write_report
+from moda.evaluation.report import headline, marks, significance, write_report, wrong_besides
 
 
 VOID = {"meta", "img", "link", "br", "hr", "input"}
@@ -117,6 +118,7 @@ def results():
                 "about": "how many",
                 "rows": 48,
                 "chance": 0.25,
+                "parts": {"one": 0.75, "two": 0.0, "three": None},
                 **accuracy([True] * 17 + [False] * 31),
             }
         ],
@@ -336,3 +338,97 @@ def test_marks_say_what_is_right_without_colour():
     assert marks({"truth": {"gender": "Men"}, "read": None, "verdict": None}) == [
         ("other", "– gender: nothing said · is Men")
     ]
+    one_detail = {"truth": {"pattern": "Striped"}, "read": {"pattern": ["Solid"]}, "verdict": {"gender": 10.0}}
+    assert marks(one_detail) == [("wrong", "✗ pattern: Solid · is Striped")]
+
+
+def test_a_fault_is_told_once():
+    example = {
+        "truth": {"baseColour": "Blue", "articleType": "Shirts", "gender": "Men", "usage": "Casual"},
+        "read": {"baseColour": ["Red"], "pattern": ["Solid"]},
+        "wrong": [
+            "colour: says red, is Blue", "article: not said", "gender: not said", "usage: not said",
+            "pattern: says solid, is Striped", "neckline: says v-neck, is Round", "the sleeves are short",
+        ],
+    }  # fmt: skip
+    assert wrong_besides(example) == ["neckline: says v-neck, is Round", "the sleeves are short"]
+    assert wrong_besides({"wrong": ["colour: says red, is Blue"], "truth": {}}) == []
+    assert wrong_besides({}) == []
+
+
+@pytest.mark.parametrize(
+    "found, text",
+    [
+        ({"p": 0.2, "p_floor": 0.001}, "p = 0.200"),
+        ({"p": 0.00146, "p_floor": 0.00146}, "p ≤ 0.0015"),
+        ({"p": 0.00141, "p_floor": 0.00141}, "p ≤ 0.0015"),
+        ({"p": 0.00146, "p_floor": 0.0001}, "p = 0.0015"),
+        ({"p": 0.00001}, "p < 0.0001"),
+        ({"p": None, "p_floor": None}, ""),
+        ({}, ""),
+    ],
+)
+def test_p_at_its_floor_is_told_as_such(found, text):
+    assert significance(found) == text
+
+
+def test_p_and_intervals_that_are_not_there_are_told(tmp_path):
+    nothing = {"value": 3.0, "low": math.nan, "high": math.nan, "p": math.nan, "p_floor": math.nan}
+    at_floor = {"value": 3.0, "low": 2.0, "high": 4.0, "p": 0.0012, "p_floor": 0.0012}
+    differences = {"overall": at_floor, "colour": nothing}
+    page = Page(write_report(tmp_path, minimal(paired=[{"a": "a", "b": "b", "differences": differences}]), {}))
+    assert "▲ +3.00 2.00–4.00 p ≤ 0.0012" in page.text and "= +3.00" in page.text
+    assert page.text.count("p ≤") == 1 and "95 times in 100" not in page.text
+
+
+def test_probes_tell_their_parts_and_chance(written, tmp_path):
+    assert "35.4 " in written[1].text and "one 75 , two 0 , three –" in written[1].text
+    probe = {"name": "free", "about": "?", "accuracy": 0.5, "rows": 2, "chance": None}
+    page = Page(write_report(tmp_path, minimal(probes=[probe]), {}))
+    assert "free ? 50.0 – 2" in page.text and "of its parts" not in page.text
+
+
+def test_a_judge_model_tells_on_how_many_rows(tmp_path):
+    found = minimal()
+    judged = copy.deepcopy(found["systems"][0]) | {"name": "judged", "kind": "judge model"}
+    judged["five"]["overall"]["rows"] = 1200
+    found["systems"].append(judged)
+    text = Page(write_report(tmp_path, found, {})).text
+    assert "judged judge model, n = 1,200 5.00" in text and text.count("n = ") == 1
+
+
+def test_confidence_has_its_intervals(written, whole, tmp_path):
+    found = whole["calibration"]
+    for name in ("ece", "auroc"):
+        assert f"{found[name]:.3f} ({found[f'{name}_low']:.3f}–{found[f'{name}_high']:.3f})" in written[1].text
+    assert "without a confidence" not in written[1].text and "Against reference sentences" in written[1].text
+    some = Page(write_report(tmp_path, minimal(calibration={**found, "left_out": 1234}), {}))
+    assert "1,234 more came without a confidence" in some.text
+
+
+def lightness(colour):
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in to_rgb(colour)]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one, other):
+    high, low = sorted((lightness(one), lightness(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_text_and_lines_can_be_read(written):
+    light, dark = (
+        dict(re.findall(r"--(\w+): (#\w+)", part)) for part in written[1].source.split("prefers-color-scheme: dark")[:2]
+    )
+    for theme in (light, dark):
+        for name in ("ink", "faint", "s1", "s2", "s3", "s4", "s5", "s6", "right", "part", "wrong"):
+            assert contrast(theme[name], theme["paper"]) >= 4.5 <= contrast(theme[name], theme["card"]), name
+    assert all(light[name] == colour for colour, name in figures.VARIABLES.items() if name.startswith("s"))
+    counts = [[100 - share, share] for share in range(101)]
+    labels = list(map(str, range(101)))
+    axis = figures.confusion({"labels": labels, "said": ["a", "b"], "counts": counts}, "t").axes[0]
+    (image,) = axis.images
+    assert len(axis.texts) == 200
+    for text in axis.texts:
+        x, y = text.get_position()
+        assert contrast(text.get_color(), image.cmap(image.norm(image.get_array()[y, x]))[:3]) >= 4.5

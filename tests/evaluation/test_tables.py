@@ -4,8 +4,10 @@ import math
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from moda.evaluation.five import Verdict, five_scores
+from moda.evaluation.intervals import accuracy
 from moda.evaluation.tables import all_right, calibration, class_table, confusion, examples, sample, worst
 
 
@@ -42,6 +44,48 @@ def test_near_duplicates_widen_a_class():
     grouped = class_table(rows, reads, "baseColour", groups=[*range(9)] * 5)[0]
     assert grouped["recall"] == alone["recall"]
     assert grouped["low"] < alone["low"] and grouped["high"] > alone["high"]
+
+
+def test_rows_without_a_group_are_their_own():
+    rows, reads = ROWS * 5, READS * 5
+    alone, none = (class_table(rows, reads, "baseColour", groups) for groups in (None, [None] * 45))
+    assert str(alone) == str(none)
+    one = class_table(rows, reads, "baseColour", groups=["x"] * 45)
+    assert one[0]["low"] < alone[0]["low"]
+
+
+def test_a_class_without_an_error_is_no_surer_than_one_with_one():
+    rows = [
+        {"gender": gender} for gender, count in (("Men", 240), ("Women", 240), ("Girls", 120)) for _ in range(count)
+    ]
+    said = [["Men"]] * 239 + [[]] + [["Women"], ["Women", "Boys"]] * 120 + ([["Girls"]] * 4 + [[]] * 4) * 15
+    groups = [number // 4 for number in range(600)]
+    table = {line["value"]: line for line in class_table(rows, [{"gender": word} for word in said], "gender", groups)}
+    men, women = table["Men"], table["Women"]
+    assert men["right"] == 239 and women["right"] == 240 and abs(men["low"] - women["low"]) < 0.015
+    # What is not found, are whole groups: 60 voices. What is said wrongly, is not.
+    assert women["low"] == pytest.approx(accuracy([True] * 60)["low"], abs=0.005)
+    assert women["precision_low"] == pytest.approx(accuracy([True] * 240)["low"], abs=0.003)
+
+
+def test_a_value_said_twice_is_said_once():
+    table = class_table([{"baseColour": "Black"}], [{"baseColour": ["Black", "Black", "Red", "Red"]}], "baseColour")
+    assert [(line["value"], line["said"], line["right"]) for line in table] == [("Black", 1, 1), ("Red", 1, 0)]
+
+
+def test_what_is_said_first_counts_as_said():
+    assert confusion([{"a": "x"}] * 2 + [{"a": "y"}, {"a": "z"}], [{"a": ["y", "z"]}] * 4, "a")["counts"] == [
+        [0, 2, 0],
+        [0, 1, 0],
+        [0, 0, 1],
+    ]
+
+
+def test_one_rare_value_keeps_its_name_and_two_are_pooled():
+    rows = [{"a": value} for value in "xxxyyz"]
+    reads = [{"a": [value]} for value in "xxxyyz"]
+    assert confusion(rows, reads, "a", top=2)["labels"] == ["x", "y", "z"]  # "other" would take as much room
+    assert confusion(rows, reads, "a", top=1)["labels"] == ["x", "other"]
 
 
 def test_confusion_has_right_on_its_diagonal_and_wrong_elsewhere():
@@ -120,14 +164,66 @@ def test_calibration_by_hand():
     assert found["ece"] == pytest.approx((4 * 0.2 + 2 * 0.05 + 1 * 0.3) / 7)
     # Of the 4 × 3 pairs of a right and a wrong one: three right at .95 win 2 and tie 1; the one at .55 wins 1, ties 1.
     assert found["auroc"] == pytest.approx((3 * 2.5 + 1.5) / 12)
-    assert found["kept"][-1] == [1, pytest.approx(4 / 7)] and found["kept"][0] == [pytest.approx(1 / 7), 1]
+    assert found["kept"][-1] == [1, pytest.approx(4 / 7)] and found["kept"][0] == [pytest.approx(1 / 7), 3 / 4]
+
+
+def test_ties_in_confidence_do_not_depend_on_the_order():
+    sure = np.log([0.9] * 6 + [0.5] * 4)
+    found = calibration(sure, [1, 1, 1, 0, 0, 0, 1, 0, 0, 0])
+    turned = calibration(sure, [0, 0, 0, 1, 1, 1, 0, 0, 0, 1])
+    assert all(found[name] == turned[name] for name in ("kept", "bins", "ece", "auroc"))
+    assert found["kept"] == [[count / 10, pytest.approx(0.5 if count <= 6 else (3 + (count - 6) / 4) / count)]
+                             for count in range(1, 11)]  # fmt: skip
+
+
+def test_rows_without_a_confidence_are_left_out_and_counted():
+    confidences = [-0.1, None, math.nan, math.inf, -math.inf, 3.0, -0.2, None]
+    found = calibration(confidences, [1, 1, 1, 1, 0, 1, 0, math.nan], groups=list("abcdefgh"))
+    assert (found["rows"], found["left_out"], found["auroc"]) == (2, 5, 1)
+    assert found["confidence"] == pytest.approx((math.exp(-0.1) + math.exp(-0.2)) / 2)
+    rows = [{"gender": "Men"}] * 6
+    shown = examples(
+        [0, 1, 2, 3], ["s"] * 6, rows, VERDICTS, SCORES, ("gender",), [None, math.nan, math.inf, -0.5, 0, 0]
+    )
+    assert [one["confidence"] for one in shown] == [None, None, None, pytest.approx(math.exp(-0.5))]
+
+
+def test_calibration_knows_its_groups():
+    generator = np.random.default_rng(0)
+    sure, right = np.repeat(generator.uniform(0.3, 0.9, 60), 5), np.repeat(generator.random(60) < 0.6, 5).astype(float)
+    groups = np.repeat(np.arange(60), 5)
+    alone, grouped = (calibration(np.log(sure), right, groups=given, resamples=100) for given in (None, groups))
+    for name in ("ece", "auroc"):
+        width = [found[f"{name}_high"] - found[f"{name}_low"] for found in (alone, grouped)]
+        assert width[1] > 1.5 * width[0] and grouped[f"{name}_low"] <= grouped[name] <= grouped[f"{name}_high"]
+    for one, other in zip(alone["bins"], grouped["bins"]):
+        assert other["high"] - other["low"] > 1.3 * (one["high"] - one["low"])
+    right[:103] = math.nan  # the groups of what counts, and not the first ones
+    given = [
+        calibration(np.log(sure), right, groups=groups),
+        calibration(np.log(sure[103:]), right[103:], groups=groups[103:]),
+    ]
+    assert given[0] == given[1] != calibration(np.log(sure[103:]), right[103:], groups=groups[:197])
+
+
+def test_calibration_has_the_intervals_of_a_bootstrap():
+    generator = np.random.default_rng(5)
+    sure = generator.uniform(0.2, 1, 300)
+    right = (generator.random(300) < sure).astype(float)
+    found = calibration(np.log(sure), right)
+    drawn = []
+    for _ in range(400):
+        index = generator.integers(0, 300, 300)
+        drawn.append(roc_auc_score(right[index], sure[index]))
+    assert (found["auroc_low"], found["auroc_high"]) == pytest.approx(np.quantile(drawn, [0.025, 0.975]), abs=0.015)
+    assert found["ece_low"] <= found["ece"] < found["ece_high"] < 0.2
 
 
 def test_a_model_that_knows_its_chances_is_calibrated():
     generator = np.random.default_rng(0)
     chance = generator.uniform(0.2, 1, size=20_000)
-    honest = calibration(np.log(chance), generator.random(20_000) < chance)
-    boast = calibration(np.log(chance), generator.random(20_000) < chance**3)
+    honest = calibration(np.log(chance), generator.random(20_000) < chance, resamples=10)
+    boast = calibration(np.log(chance), generator.random(20_000) < chance**3, resamples=10)
     assert honest["ece"] < 0.015 < 0.15 < boast["ece"]
     shares = [share for _, share in honest["kept"]]
     assert shares[0] > 0.95 and shares == sorted(shares, reverse=True)
@@ -136,4 +232,5 @@ def test_a_model_that_knows_its_chances_is_calibrated():
 def test_calibration_of_nothing_and_of_one_kind():
     nothing = calibration([], [])
     assert nothing["rows"] == 0 and nothing["bins"] == nothing["kept"] == [] and math.isnan(nothing["ece"])
+    assert set(nothing) == set(calibration([-0.1], [1]))
     assert math.isnan(calibration([-0.1, -0.2], [1, 1])["auroc"])
