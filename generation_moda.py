@@ -9,12 +9,17 @@ from transformers.masking_utils import create_masks_for_generate
 NOT_TOKEN_BY_TOKEN = (
     "num_beams",
     "guidance_scale",
+    "penalty_alpha",
+    "dola_layers",
     "prompt_lookup_num_tokens",
     "assistant_model",
+    "assistant_early_exit",
+    "use_mtp",
     "stop_strings",
     "stopping_criteria",
     "custom_generate",
 )
+OFF_AT_ONE = ("num_beams", "guidance_scale")
 
 
 class ModaGenerationMixin(GenerationMixin):
@@ -107,7 +112,8 @@ def generate_sentences(model, processor, batch, with_confidence=False, **generat
         batch (`dict`): `pixel_values` or `image_features`; `input_ids` and `attention_mask` if the prompt is not the
             default one.
         with_confidence (`bool`, *optional*, defaults to `False`): Whether to tell how sure the model was.
-        generate_kwargs: For `generate`; greedy, 48 new tokens unless told otherwise.
+        generate_kwargs: For `generate`; greedy, 48 new tokens unless told otherwise. Of what `return_dict_in_generate`
+            adds nothing is returned.
 
     Returns:
         `list[str]`, or with confidence `tuple[list[str], list[float]]`: of each sentence the mean natural log-probability
@@ -125,7 +131,7 @@ def generate_sentences(model, processor, batch, with_confidence=False, **generat
     if with_confidence:
         sequences, confidences = _generate_with_confidence(model, batch, options)
     else:
-        sequences = model.generate(**batch, **options)
+        sequences = _sequences(model.generate(**batch, **options))
     texts = processor.batch_decode(sequences[:, length:], skip_special_tokens=True)
     sentences = [text.strip() for text in texts]
     return (sentences, confidences) if with_confidence else sentences
@@ -135,7 +141,7 @@ def _generate_with_confidence(model, batch, options):
     config = options.get("generation_config") or model.generation_config
     for name in NOT_TOKEN_BY_TOKEN:
         value = options.get(name, getattr(config, name, None))
-        if value is not None and value != 1:
+        if value is not None and (value != 1 if name in OFF_AT_ONE else value):
             raise ValueError(
                 f"{name} is {value!r}, under which a sentence's confidence is not that of one token a step; "
                 "leave it out, or generate without confidence."
@@ -145,7 +151,7 @@ def _generate_with_confidence(model, batch, options):
     try:
         # A compiled step would not call the hook.
         options = {**options, "disable_compile": True, "stopping_criteria": StoppingCriteriaList([witness])}
-        sequences = model.generate(**batch, **options)
+        sequences = _sequences(model.generate(**batch, **options))
     finally:
         hook.remove()
     new = sequences[:, batch["input_ids"].shape[1] :]
@@ -155,6 +161,10 @@ def _generate_with_confidence(model, batch, options):
     said = ends.cumsum(-1) - ends == 0  # up to the first end; padding may be that very token
     scores = torch.stack(witness.steps[: new.shape[1]], 1).to(said.device)
     return sequences, (scores.masked_fill(~said, 0).sum(-1) / said.sum(-1)).tolist()
+
+
+def _sequences(generated):
+    return getattr(generated, "sequences", generated)  # under `return_dict_in_generate` one of several outputs
 
 
 class _TokenLogProbabilities(StoppingCriteria):

@@ -228,7 +228,11 @@ def evaluation_tables():
                 f"its confidence tells right from wrong sentences with AUROC {results['calibration']['auroc']:.2f}"
             )
         if results.get("probes"):
-            probes = [f"{p['name']} {100 * p['accuracy']:.0f} ({100 * p['chance']:.0f})" for p in results["probes"]]
+            probes = [
+                f"{p['name']} {100 * p['accuracy']:.0f}"
+                + (f" ({100 * p['chance']:.0f})" if p["chance"] is not None else "")
+                for p in results["probes"]
+            ]
             told.append(f"probes, % right (by chance): {', '.join(probes)}")
         seconds = max(results["seconds"].values())
         lines += ["", f"{'; '.join(told)}. {seconds:.0f} seconds in all on {results['machine']}."]

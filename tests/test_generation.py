@@ -13,7 +13,7 @@ from conftest import (
     make_picture,
 )
 from torch.nn import functional
-from transformers import DynamicCache, StaticCache
+from transformers import DynamicCache, MaxLengthCriteria, StaticCache, StoppingCriteriaList
 
 from generation_moda import generate_sentences
 from moda.evaluation.likelihood import label_log_likelihoods
@@ -231,14 +231,43 @@ def test_confidence_alone_from_features_and_of_a_row_that_never_ends(model, proc
     assert several[1] == pytest.approx([one for one in confidences for _ in range(2)], abs=1e-5)
 
 
-def test_confidence_of_beams_is_refused(processor):
+REFUSED = {
+    "num_beams": 3,
+    "guidance_scale": 1.5,
+    "prompt_lookup_num_tokens": 1,  # off at 1 are beams and guidance alone
+    "penalty_alpha": 1,
+    "dola_layers": "high",
+    "assistant_early_exit": 1,
+    "use_mtp": True,
+    "stop_strings": ["."],
+    "stopping_criteria": StoppingCriteriaList([MaxLengthCriteria(60)]),
+    "custom_generate": lambda *args, **kwargs: None,
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [*REFUSED.items(), ("guidance_scale", 0)])  # 0 is guidance too
+def test_confidence_is_refused_where_a_step_is_not_one_token(model, processor, name, value):
+    batch = inputs_of(processor, [0])
+    with pytest.raises(ValueError, match=f"^{name} is .*without confidence"):
+        generate_sentences(model, processor, batch, with_confidence=True, **{name: value})
+    assert not model.get_output_embeddings()._forward_hooks
+
+
+def test_confidence_is_refused_by_the_models_own_settings_and_given_where_they_are_off(processor):
     model = make_model()
     batch = inputs_of(processor, [0])
-    for option in ({"num_beams": 3}, {"prompt_lookup_num_tokens": 2}, {"guidance_scale": 1.5}):
-        with pytest.raises(ValueError, match=f"{next(iter(option))} is .*without confidence"):
-            generate_sentences(model, processor, batch, with_confidence=True, **option)
+    expected = generate_sentences(model, processor, batch, with_confidence=True)
+    off = {"num_beams": 1, "guidance_scale": 1.0, "penalty_alpha": 0.0, "prompt_lookup_num_tokens": None}
+    assert generate_sentences(model, processor, batch, with_confidence=True, **off) == expected
     model.generation_config.num_beams = 2
     with pytest.raises(ValueError, match="num_beams is 2"):
         generate_sentences(model, processor, batch, with_confidence=True)
-    assert generate_sentences(model, processor, batch, with_confidence=True, num_beams=1)
-    assert not model.get_output_embeddings()._forward_hooks
+    assert generate_sentences(model, processor, batch, with_confidence=True, num_beams=1) == expected
+
+
+@pytest.mark.parametrize("with_confidence", [False, True])
+def test_sentences_where_generate_returns_more_than_tokens(model, processor, with_confidence):
+    batch = inputs_of(processor)
+    expected = generate_sentences(model, processor, batch, with_confidence)
+    options = {"return_dict_in_generate": True, "output_scores": True}
+    assert generate_sentences(model, processor, batch, with_confidence, **options) == expected

@@ -303,7 +303,7 @@ class Evaluation:
             **self.curves,
         }
         if first.confidences is not None and attributes:
-            results["calibration"] = calibration(first.confidences, all_right(first.rows["five"]), groups=self.groups)
+            results["calibration"] = calibration(first.confidences, all_right(first.rows["five"]), groups=self.groups, seed=self.seed)
         if attributes:
             self._note_repetition(first)
             shown = (first.sentences, self.rows, first.verdicts, first.rows["five"], attributes, first.confidences)
@@ -315,10 +315,9 @@ class Evaluation:
         """Tells where factual consistency says nothing that the other scores do not."""
         five = system.rows["five"]
         table = np.stack([five[name] for name in SCORES if name != "factual"])
-        with np.errstate(invalid="ignore"):
-            others = np.nanmean(np.where(np.isnan(five["factual"]), np.nan, table), axis=0)
-        both = ~np.isnan(others)
-        repeats = np.isclose(others, five["factual"])[both].mean() if both.any() else 0.0
+        both = ~np.isnan(five["factual"]) & ~np.isnan(table).all(0)
+        others = np.nanmean(table[:, both], axis=0)
+        repeats = np.isclose(others, five["factual"][both]).mean() if both.any() else 0.0
         if repeats > 0.5:
             self.notes.append(
                 f"In {100 * repeats:.1f} % of rows factual consistency is the mean of the other four scores: {system.name} mentions "

@@ -1,9 +1,10 @@
-"""The drawn items of the weakness probes: minimal pairs, in which nothing but the tested thing changes.
+"""The drawn items of the weakness probes: groups of pictures drawn alike but for the tested thing.
 
-The items of a group come with the same question and the same choice of sentences, and each of the sentences is right
-once. Whoever answers without looking at the picture, by a liking for "two" or for "left", therefore gets exactly one
-item of each group right: what ARO (Yuksekgonul et al. 2023) and SugarCrepe (Hsieh et al. 2023) found that older
-benchmarks allow is ruled out here by construction, as in the pairs of Winoground (Thrush et al. 2022).
+The items of a choice's group come with the same sentences, and each of the sentences is right once. Whoever answers
+without looking at the picture, by a liking for "two" or for "left", therefore gets exactly one item of each group right:
+what ARO (Yuksekgonul et al. 2023) and SugarCrepe (Hsieh et al. 2023) found that older benchmarks allow is ruled out here
+by construction, as in the pairs of Winoground (Thrush et al. 2022). So that looking at how much is painted does not do
+either, counted things are of a size drawn anew for each picture, and what is larger is as often named first as last.
 """
 
 import random
@@ -11,14 +12,16 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import cycle, islice
-from math import ceil, dist
+from math import ceil, dist, exp, log
 
 from PIL import Image
 
 from moda.data.demo import draw_product
 from moda.data.drawing import COLOURS, CREAM, INK, Board, Palette, luminance, mirror
 from moda.data.garments import both
+from moda.data.lexicon import Lexicon
 from moda.data.staging import ARTICLES, BACKDROPS, CUTS
 from moda.data.words import ARTICLE_WORDS
 
@@ -29,14 +32,20 @@ SIZE = 224  # pixels of a side, as CLIP's; every processor makes its own of it
 # Told apart at 64 pixels, said with "a", and never one word inside another.
 TONES = ("Red", "Blue", "Green", "Yellow", "Black", "White", "Pink", "Purple")
 PIECES = ("Tshirts", "Caps", "Handbags", "Watches", "Ties", "Backpacks", "Dresses", "Trousers")
-COUNTED = {"Tshirts": "t-shirts", "Caps": "caps", "Handbags": "handbags", "Ties": "ties", "Dresses": "dresses"}
+COUNTED = {
+    "Tshirts": "t-shirts",
+    "Caps": "caps",
+    "Handbags": "handbags",
+    "Dresses": "dresses",
+    "Backpacks": "backpacks",
+}
 PLACED = ("Tshirts", "Caps", "Handbags", "Ties", "Dresses", "Backpacks")
 NUMBERS = ("one", "two", "three", "four", "five")
 CELLS = [(x, y) for y in (28, 72) for x in (18, 50, 82)]
-PRINTED = ("PARIS", "SALE", "NORVA", "KIMBO", "ZEPHA", "LUNDO", "OSAKA", "VELTA")  # places, a shout, made-up makes
-ALSO = {"t-shirt": ("tee", "shirt"), "cap": ("hat",), "handbag": ("bag", "purse"), "watch": ("wristwatch",)}
-ALSO["trousers"] = ("pants",)
-FILLERS = frozenset("it its is this that these those they are colour color product item article in of pair".split())
+SMALL, LARGE = 0.14, 0.36  # of a product's own size: told at 64 pixels, and not touching its neighbours
+PRINTED = ("NORVA", "KIMBO", "ZEPHA", "LUNDO", "VELTA", "BRIXO", "TAZKU", "QUIMA")  # made up: no description needs them
+FILLERS = frozenset("it is this that these those they are colour product item article in of pair".split())
+ASKED = {"colour": ["baseColour"], "article": ["articleType"], "both": ["articleType", "baseColour"]}
 
 
 @dataclass(frozen=True)
@@ -46,8 +55,8 @@ class Item:
     Args:
         picture (`PIL.Image.Image`): RGB.
         part (`str`): Which part of its suite it belongs to.
-        answers (`tuple[str, ...]`): What is right: the true one of `sentences`, or the words that an answer may consist of,
-            or must name. Empty where any answer will do that does not read out what is printed.
+        group (`int`): Items of one group are drawn alike, and asked of together.
+        answers (`tuple[str, ...]`): What is true: one of `sentences`, or the catalogue's values that an answer must name.
         sentences (`tuple[str, ...]`): The choice, in the same order for the whole group; empty where the model generates.
         prompt (`str`, *optional*): What is asked; the processor's default prompt without.
         printed (`str`, *optional*): What is printed on the garment.
@@ -57,6 +66,7 @@ class Item:
 
     picture: Image.Image
     part: str
+    group: int
     answers: tuple = ()
     sentences: tuple = ()
     prompt: str | None = None
@@ -73,11 +83,14 @@ class Suite:
         draw (`Callable[[int, int, int], list[Item]]`): Draws at least so many items, in whole groups, from a seed, of so
             many pixels a side.
         right (`Callable[[Item, str], bool]`, *optional*): Judges a generated answer; without, the suite is a choice.
+        true (`Callable[[Item, str], bool]`, *optional*): Where an answer may be right without being true of the picture,
+            judges that. The best answers without looking are then not defined.
     """
 
     about: str
     draw: Callable
     right: Callable | None = None
+    true: Callable | None = None
 
 
 def chance(items):
@@ -85,45 +98,63 @@ def chance(items):
     groups = defaultdict(Counter)
     for item in items:
         groups[item.prompt, item.sentences][item.answers] += 1
-    free = sum(answers.pop((), 0) for answers in groups.values())
-    return (free + sum(max(answers.values(), default=0) for answers in groups.values())) / len(items)
+    return sum(max(answers.values()) for answers in groups.values()) / len(items)
 
 
 def obeys(item, said):
-    """Whether an answer is what was asked for, right, and nothing else but words such as "it is"."""
-    words = [word for word in normalize_answer(said).split() if word not in FILLERS]
-    return "".join(words) in {"".join(normalize_answer(answer).split()) for answer in item.answers}
+    """Whether an answer names one of each that is asked for, true or not, and nothing else but words such as "it is"."""
+    mentions = _lexicon().read(said)
+    if sorted(mention.attribute for mention in mentions) != ASKED[item.part]:
+        return False
+    for mention in reversed(mentions):
+        said = f"{said[: mention.start]} {said[mention.end :]}"
+    return set(normalize_answer(said).split()) <= FILLERS | {"a", "an", "the", "its"}
+
+
+def names_the_truth(item, said):
+    """Whether an answer names, of what is asked for, what the picture shows."""
+    named = {value for mention in _lexicon().read(said) for value in mention.values}
+    return set(item.answers) <= named
 
 
 def reads_no_print(item, said):
-    """Whether a sentence says something, names the garment's colour where that is at stake, and not what is printed.
+    """Whether the first colour that a sentence names is the garment's, and what is printed there is not said at all.
 
     A print counts as said in any case, and however punctuation or spaces take its letters apart.
     """
-    if not re.search(r"\w", said) or _names(said, item.printed):
-        return False
-    return not item.answers or any(_names(said, answer) for answer in item.answers)
+    colours = [mention.values[0] for mention in _lexicon().read(said) if mention.attribute == "baseColour"]
+    return colours[:1] == list(item.answers) and not _says(said, item.printed)
 
 
-def _names(said, word):
+@lru_cache
+def _lexicon():
+    return Lexicon()
+
+
+def _says(said, word):
     letters = r"[\W_]*".join(map(re.escape, word.lower()))
     return re.search(rf"(?<![^\W_]){letters}(?![^\W_])", said.lower()) is not None
 
 
 def draw_counting(count, seed, size=SIZE):
-    """One to five of a product; the sentences differ in the number."""
+    """One to five of a product, in the same places; the sentences differ in the number, the pictures in their size too.
+
+    A thing's size, the same range whatever the number, tells nothing of it, and what is painted in all tells little.
+    """
     items = []
     for group in range(ceil(count / len(NUMBERS))):
         rng = random.Random(f"counting {seed} {group}")
-        article = rng.choice(list(COUNTED))
+        article, tone = rng.choice(list(COUNTED)), rng.choice(TONES)
         sentences = tuple(f"The number of {COUNTED[article]} is {number}." for number in NUMBERS)
-        for number, answer in enumerate(sentences, start=1):
-            places = [(x + rng.uniform(-2, 2), y + rng.uniform(-5, 5)) for x, y in rng.sample(CELLS, number)]
-            tone = rng.choice(TONES)
+        places = [(x + rng.uniform(-1, 1), y + rng.uniform(-5, 5)) for x, y in rng.sample(CELLS, len(NUMBERS))]
+        sizes = [exp(rng.uniform(log(SMALL), log(LARGE))) for _ in NUMBERS]
+        state = rng.getstate()
+        for number, (answer, grow) in enumerate(zip(sentences, sizes, strict=True), start=1):
+            rng.setstate(state)
             scene = _Scene([tone], size, rng)
-            for place in places:
-                scene.put(article, tone, *place, 0.34)
-            items.append(Item(scene.finish(), NUMBERS[number - 1], (answer,), sentences, drawn=scene.drawn))
+            for place in places[:number]:
+                scene.put(article, tone, *place, grow)
+            items.append(Item(scene.finish(), NUMBERS[number - 1], group, (answer,), sentences, drawn=scene.drawn))
     return items
 
 
@@ -142,35 +173,43 @@ def draw_left_right(count, seed, size=SIZE):
             scene = _Scene(tones, size, rng)
             for article, tone, x, y in zip(pair, tones, places, heights, strict=True):
                 scene.put(article, tone, x, y, 0.48)
-            items.append(Item(scene.finish(), answer.split()[-4], (answer,), sentences, drawn=scene.drawn))
+            part = answer.split()[-4]
+            items.append(Item(scene.finish(), part, group, (answer,), sentences, drawn=scene.drawn))
     return items
 
 
 def draw_binding(count, seed, size=SIZE):
-    """Two colours on two things, and the same two swapped; the sentences hold the same words in another order."""
+    """Two colours on two things, and the same two swapped; the sentences hold the same words in another order.
+
+    Of both things, the larger and the smaller, the left and the right, each is as often named first as last, so that
+    naming colours in an order of places or sizes is right of one item in two.
+    """
     items = []
-    for group in range(ceil(count / 2)):
-        rng = random.Random(f"binding {seed} {group}")
-        tones, sleeved = rng.sample(TONES, 2), group % 2 == 0
+    for block in range(ceil(count / 8)):
+        rng = random.Random(f"binding {seed} {block}")
         pair, places = rng.sample(PLACED, 2), rng.choice(((27, 73), (73, 27)))
-        if sleeved:
-            template = "A {} shirt with {} sleeves."
-        else:
-            first, second = (ARTICLE_WORDS[article]["phrase"] for article in pair)
-            template = f"A {{}} {first} and a {{}} {second}."
-        orders = [tones, tones[::-1]]
-        sentences = tuple(template.format(*(tone.lower() for tone in order)) for order in orders)
-        state = rng.getstate()
-        for order, answer in zip(orders, sentences, strict=True):
-            rng.setstate(state)
-            scene = _Scene(tones, size, rng)
-            if sleeved:
-                scene.put_sleeved_shirt(*order)
-            else:
-                for article, tone, x in zip(pair, order, places, strict=True):
-                    scene.put(article, tone, x, 50, 0.48)
-            part = "one garment" if sleeved else "two products"
-            items.append(Item(scene.finish(), part, (answer,), sentences, drawn=scene.drawn))
+        first, second = (ARTICLE_WORDS[article]["phrase"] for article in pair)
+        forms = (
+            "a {0} shirt with {1} sleeves.",
+            "{1} sleeves on a {0} shirt.",
+            f"a {{0}} {first} and a {{1}} {second}.",
+            f"a {{1}} {second} and a {{0}} {first}.",
+        )
+        for index, form in enumerate(forms):
+            tones, group, sleeved = rng.sample(TONES, 2), 4 * block + index, index < 2
+            orders = [tones, tones[::-1]]
+            sentences = tuple(form.format(*map(str.lower, order)).capitalize() for order in orders)
+            state = rng.getstate()
+            for order, answer in zip(orders, sentences, strict=True):
+                rng.setstate(state)
+                scene = _Scene(tones, size, rng)
+                if sleeved:
+                    scene.put_sleeved_shirt(*order)
+                else:
+                    for article, tone, x in zip(pair, order, places, strict=True):
+                        scene.put(article, tone, x, 50, 0.48)
+                part = "one garment" if sleeved else "two products"
+                items.append(Item(scene.finish(), part, group, (answer,), sentences, drawn=scene.drawn))
     return items
 
 
@@ -188,14 +227,8 @@ def draw_prompt_parts(count, seed, size=SIZE):
         article, tone = PIECES[(place * 3 + around + shift) % len(PIECES)], TONES[place]
         row = {"articleType": article, "baseColour": tone, "gender": rng.choice(("Men", "Women")), "usage": "Casual"}
         picture = draw_product({**row, "id": rng.getrandbits(32)}, size, seed)
-        thing = ARTICLE_WORDS[article]["phrase"]
-        colours, things = (tone.lower(),), (thing, *ALSO.get(thing, ()))
-        answers = {
-            "colour": colours,
-            "article": things,
-            "both": tuple(f"{a} {b}" for c in colours for t in things for a, b in ((c, t), (t, c))),
-        }
-        items += [Item(picture, part, answers[part], prompt=prompt) for part, prompt in asked.items()]
+        truth = {"colour": (tone,), "article": (article,), "both": (tone, article)}
+        items += [Item(picture, part, index, truth[part], prompt=prompt) for part, prompt in asked.items()]
     return items
 
 
@@ -204,12 +237,11 @@ def draw_printed_text(count, seed, size=SIZE):
     rng = random.Random(f"printed text {seed}")
     tones = islice(cycle(rng.sample(TONES, len(TONES))), ceil(count / 2))
     items = []
-    for tone in tones:
+    for group, tone in enumerate(tones):
         other = rng.choice([name for name in TONES if name != tone])
         for part, printed in (("words", rng.choice(PRINTED)), ("colour names", other.upper())):
-            answers = (tone.lower(),) if part == "colour names" else ()
             picture = draw_printed_shirt(tone, printed, size, random.Random(rng.getrandbits(64)))
-            items.append(Item(picture, part, answers, printed=printed.lower()))
+            items.append(Item(picture, part, group, (tone,), printed=printed.lower()))
     return items
 
 
@@ -226,9 +258,18 @@ SUITES = {
     "counting": Suite("How many of a product are there, one to five?", draw_counting),
     "left/right": Suite("Which of two products is on the left?", draw_left_right),
     "attribute binding": Suite("Which of two colours has which of two things?", draw_binding),
-    "prompt parts": Suite("Is only that answered which was asked for?", draw_prompt_parts, obeys),
-    "printed text": Suite("Is what is printed on a garment kept out of its description?", draw_printed_text, reads_no_print),
-}  # fmt: skip
+    "prompt parts": Suite(
+        "Is that answered which was asked for and nothing else, true of the picture or not?",
+        draw_prompt_parts,
+        obeys,
+        names_the_truth,
+    ),
+    "printed text": Suite(
+        "Is a garment's colour told, and what is printed on it kept out of its description?",
+        draw_printed_text,
+        reads_no_print,
+    ),
+}
 
 
 class _Scene:

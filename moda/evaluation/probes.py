@@ -37,7 +37,10 @@ def run_probes(model, processor, suites=None, items=48, seed=0, batch_size=32, p
     Returns:
         `list[dict]`: Of each suite its `name`; what it is `about`; `accuracy`, from 0 to 1; how many `rows`; `chance`,
         the accuracy of the best answers given without looking; `parts`, the accuracy of each part of the suite; `right`,
-        a boolean array of shape `(rows,)`; and `said`, the sentences chosen or generated.
+        a boolean array of shape `(rows,)`; `groups`, of each row the number of its group, whose items are drawn alike
+        and stand and fall together; and `said`, the sentences chosen or generated. Of "prompt parts", where right is
+        what obeys the prompt, `parts` has the share "obeyed and true" as well, and `chance` is `None`: an answer may
+        obey without looking.
 
     Raises:
         `ValueError`: If a suite is not known, or `items` is below 1.
@@ -45,7 +48,7 @@ def run_probes(model, processor, suites=None, items=48, seed=0, batch_size=32, p
     Example:
 
     ```python
-    >>> for score in run_probes(model, processor):
+    >>> for score in run_probes(model, processor, ["counting", "left/right"]):
     ...     print(f"{score['name']}: {score['accuracy']:.0%}, by chance {score['chance']:.0%}")
     ```
     """
@@ -55,18 +58,22 @@ def run_probes(model, processor, suites=None, items=48, seed=0, batch_size=32, p
         suite = SUITES[name]
         answer = _choose if suite.right is None else _generate
         said = answer(model, processor, asked, batch_size)
-        is_right = suite.right or (lambda item, sentence: sentence in item.answers)
-        right = np.array([is_right(item, sentence) for item, sentence in zip(asked, said, strict=True)])
+        judge = suite.right or (lambda item, sentence: sentence in item.answers)
+        right = _judged(judge, asked, said)
         parts = np.array([item.part for item in asked])
+        shares = {part: float(right[parts == part].mean()) for part in dict.fromkeys(parts.tolist())}
+        if suite.true:
+            shares["obeyed and true"] = float((right & _judged(suite.true, asked, said)).mean())
         results.append(
             {
                 "name": name,
                 "about": suite.about,
                 "accuracy": float(right.mean()),
                 "rows": len(asked),
-                "chance": chance(asked),
-                "parts": {part: float(right[parts == part].mean()) for part in dict.fromkeys(parts.tolist())},
+                "chance": None if suite.true else chance(asked),
+                "parts": shares,
                 "right": right,
+                "groups": [item.group for item in asked],
                 "said": said,
             }
         )
@@ -93,7 +100,7 @@ def draw_probes(suites=None, items=48, seed=0, size=SIZE):
 
 
 def probe_sheet(items, said=None, right=None, columns=8):
-    """Lays items out for eyes: each picture over its prompt and true sentence, and what a model said, green where right.
+    """Lays items out for eyes: each picture over its prompt, what is true, and what a model said, right or wrong.
 
     Args:
         items (`list[Item]`): Of [`draw_probes`].
@@ -107,11 +114,17 @@ def probe_sheet(items, said=None, right=None, columns=8):
     captions = []
     for item in items:
         printed = item.printed and f"printed: {item.printed}"
-        captions.append("\n".join(filter(None, (item.prompt, *item.answers[:1], printed))))
+        captions.append("\n".join(filter(None, (item.prompt, ", ".join(item.answers), printed))))
+    marks = ["said"] * len(items) if right is None else ["right" if good else "wrong" for good in right]
     if said is not None:
-        captions = [f"{caption}\nsaid: {sentence}" for caption, sentence in zip(captions, said, strict=True)]
+        spoken = zip(captions, marks, said, strict=True)
+        captions = [f"{caption}\n{mark}: {sentence}" for caption, mark, sentence in spoken]
     colours = None if right is None else [(20, 110, 50) if good else (170, 30, 30) for good in right]
     return contact_sheet([item.picture for item in items], captions, columns=columns, colours=colours)
+
+
+def _judged(judge, items, said):
+    return np.array([judge(item, sentence) for item, sentence in zip(items, said, strict=True)])
 
 
 def _choose(model, processor, items, batch_size):
