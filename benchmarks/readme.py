@@ -223,6 +223,13 @@ def evaluation_tables():
             cells = [f"{s['value']:.2f} ({s['low']:.2f}–{s['high']:.2f})" for s in map(system["five"].get, names)]
             lines.append(f"| {system['name']} | {' | '.join(cells)} |")
         told = [f"{results['data']['rows']:,} rows of {results['data']['split']}"]
+        for pair in results["paired"]:
+            if pair["b"] == "probe":
+                overall = pair["differences"]["overall"]
+                ends = f"{overall['low']:+.2f} to {overall['high']:+.2f}"
+                told.append(
+                    f"the model less the linear probe on its own features: {overall['value']:+.2f} overall ({ends})"
+                )
         if results.get("calibration"):
             told.append(
                 f"its confidence tells right from wrong sentences with AUROC {results['calibration']['auroc']:.2f}"

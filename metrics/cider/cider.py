@@ -1,9 +1,8 @@
 """CIDEr-D for `evaluate.load("metrics/cider")`; see [`moda.evaluation.captions`]."""
 
-import datasets
 import evaluate
 
-from moda.evaluation.captions import caption_scores
+from moda.evaluation import metric
 
 
 _DESCRIPTION = """
@@ -36,22 +35,5 @@ Example:
 
 
 @evaluate.utils.file_utils.add_start_docstrings(_DESCRIPTION, _KWARGS_DESCRIPTION)
-class Cider(evaluate.Metric):
-    def _info(self):
-        text = datasets.Value("string")
-        return evaluate.MetricInfo(
-            description=_DESCRIPTION,
-            citation=_CITATION,
-            inputs_description=_KWARGS_DESCRIPTION,
-            features=[
-                datasets.Features({"predictions": text, "references": datasets.Sequence(text)}),
-                datasets.Features({"predictions": text, "references": text}),
-            ],
-        )
-
-    def _compute(self, predictions, references, return_rows=False):
-        scores = caption_scores(predictions, references, metrics=["cider"])
-        result = {name: score["corpus"] for name, score in scores.items()}
-        if return_rows:
-            result.update({f"{name}_rows": score["rows"].tolist() for name, score in scores.items()})
-        return result
+class Cider(metric.CaptionMetric):
+    score, about, citation_text, arguments = "cider", _DESCRIPTION, _CITATION, _KWARGS_DESCRIPTION

@@ -1,8 +1,8 @@
 """METEOR 1.5 for `evaluate.load("metrics/meteor")`; see [`moda.evaluation.meteor`]."""
 
-import datasets
 import evaluate
 
+from moda.evaluation import metric
 from moda.evaluation.meteor import meteor
 
 
@@ -38,22 +38,8 @@ Example:
 
 
 @evaluate.utils.file_utils.add_start_docstrings(_DESCRIPTION, _KWARGS_DESCRIPTION)
-class Meteor(evaluate.Metric):
-    def _info(self):
-        text = datasets.Value("string")
-        return evaluate.MetricInfo(
-            description=_DESCRIPTION,
-            citation=_CITATION,
-            inputs_description=_KWARGS_DESCRIPTION,
-            features=[
-                datasets.Features({"predictions": text, "references": datasets.Sequence(text)}),
-                datasets.Features({"predictions": text, "references": text}),
-            ],
-        )
+class Meteor(metric.CaptionMetric):
+    score, about, citation_text, arguments = "meteor", _DESCRIPTION, _CITATION, _KWARGS_DESCRIPTION
 
-    def _compute(self, predictions, references, return_rows=False, reference=False):
-        scores = {"meteor": meteor(predictions, references, reference=reference)}
-        result = {name: score["corpus"] for name, score in scores.items()}
-        if return_rows:
-            result.update({f"{name}_rows": score["rows"].tolist() for name, score in scores.items()})
-        return result
+    def scores(self, predictions, references, reference=False):
+        return {"meteor": meteor(predictions, references, reference=reference)}

@@ -123,7 +123,9 @@ def _load(data, training, sourced=False):
         if not said and (training or "articleType" in split.column_names):
             split = _describe(split, wording, data.get("wordings", 4), seed, source)
         rows[name] = _without_silent(split, name) if training and "messages" not in said else split
-    return Catalogue(rows, wording, source, written=not said and "description" in next(iter(rows.values())).column_names)
+    return Catalogue(
+        rows, wording, source, written=not said and "description" in next(iter(rows.values())).column_names
+    )
 
 
 def _open(source):

@@ -303,7 +303,9 @@ class Evaluation:
             **self.curves,
         }
         if first.confidences is not None and attributes:
-            results["calibration"] = calibration(first.confidences, all_right(first.rows["five"]), groups=self.groups, seed=self.seed)
+            results["calibration"] = calibration(
+                first.confidences, all_right(first.rows["five"]), groups=self.groups, seed=self.seed
+            )
         if attributes:
             self._note_repetition(first)
             shown = (first.sentences, self.rows, first.verdicts, first.rows["five"], attributes, first.confidences)
