@@ -212,6 +212,7 @@ def _in_order(file, table, column, rows):
             f"{file} holds {len(table):,} sentences without id or row, for {len(rows):,} rows; add a column 'id' as in the "
             "data, or give one sentence for each row, in order."
         )
+    print(f"note: {file} has neither id nor row: its sentences are taken in the order of the rows.")
     for name in [name for name in ATTRIBUTES if name in table]:
         for number, (said, row) in enumerate(zip(table[name], rows)):
             said = "" if pandas.isna(said) else said

@@ -27,7 +27,7 @@ def write(folder, table, name):
 
 @pytest.mark.parametrize("name", ["said.csv", "said.jsonl", "said.parquet"])
 @pytest.mark.parametrize("key", ["id", "row", None])
-def test_sentences_find_their_rows(tmp_path, name, key):
+def test_sentences_find_their_rows(tmp_path, name, key, capsys):
     order = [2, 0, 3, 1] if key else [0, 1, 2, 3]
     table = pandas.DataFrame({"sentence": [SAID[n] for n in order], "confidence": [-0.5 * n for n in order]})
     if key == "id":
@@ -37,6 +37,7 @@ def test_sentences_find_their_rows(tmp_path, name, key):
     assert is_predictions(name)
     sentences, confidences = read_predictions(write(tmp_path, table, name), ROWS)
     assert sentences == SAID and confidences == [0.0, -0.5, -1.0, -1.5]
+    assert ("in the order of the rows" in capsys.readouterr().out) == (key is None)
 
 
 def test_row_numbers_are_those_of_the_split(tmp_path):
