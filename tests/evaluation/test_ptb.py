@@ -74,7 +74,7 @@ def test_line_breaks_and_spaces_only_divide():
     assert ptb_tokenize(" a red\nshirt,\t for \r\n men ") == "a red shirt for men".split()
 
 
-def test_long_and_odd_texts_take_no_longer_than_their_length():
+def test_long_and_odd_texts_come_back():
     for text in (
         "a" * 20000,
         "a-" * 10000,
@@ -85,7 +85,7 @@ def test_long_and_odd_texts_take_no_longer_than_their_length():
         "a@" * 5000,
         "$" * 20000,
     ):
-        ptb_tokenize(text)
+        assert sum(map(len, ptb_tokenize(text))) <= len(text)  # it comes back, and makes nothing up
 
 
 def test_rows():
