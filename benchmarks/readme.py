@@ -213,7 +213,7 @@ def captions_table():
 
 def evaluation_tables():
     lines = []
-    for name, title in EVALUATIONS.items():
+    for name, (title, command) in EVALUATIONS.items():
         results = read(f"evaluation-{name}.json")
         if results is None:
             continue
@@ -242,13 +242,19 @@ def evaluation_tables():
             ]
             told.append(f"probes, % right (by chance): {', '.join(probes)}")
         seconds = max(results["seconds"].values())
-        lines += ["", f"{'; '.join(told)}. {seconds:.0f} seconds in all on {results['machine']}."]
+        lines += ["", f"{'; '.join(told)}. {seconds:.0f} seconds in all on {results['machine']} (`{command}`)."]
     return [*lines, ""]
 
 
 EVALUATIONS = {
-    "fashion-small": "Fashion Product Images, 60×80 px",
-    "demo": "drawn catalogue",
+    "fashion-small": (
+        "Fashion Product Images, 60×80 px",
+        "moda evaluate runs/fashion-small --baselines all --probes",
+    ),
+    "demo": (
+        "drawn catalogue",
+        "moda evaluate runs/demo --baselines all --clip runs/backbones/clip --probes",
+    ),
 }
 PAGES = {
     "README.md": {

@@ -38,7 +38,9 @@ def register(commands):
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("model", metavar="MODEL", help="a repository, or a file of sentences (.csv, .jsonl, .parquet)")
+    parser.add_argument(
+        "model", metavar="MODEL", help="a repository, or a file of sentences (.csv, .json, .jsonl, .parquet)"
+    )
     parser.add_argument("data", metavar="DATA", nargs="?", help="a catalogue (default: what the model was trained on)")
     rows = parser.add_argument_group("rows")
     rows.add_argument(

@@ -292,7 +292,7 @@ class Evaluation:
             "bootstrap": {"resamples": self.resamples, "seed": self.seed, "level": 0.95},
             "judge": self.judge_record,
             "agreement": self.agreement,
-            "notes": self.notes,
+            "notes": [*self.notes, *_repetition(first)],
             "problems": self.problems,
             "systems": systems,
             "paired": [self._compared(first, other, settings) for other in compared],
@@ -307,24 +307,10 @@ class Evaluation:
                 first.confidences, all_right(first.rows["five"]), groups=self.groups, seed=self.seed
             )
         if attributes:
-            self._note_repetition(first)
             shown = (first.sentences, self.rows, first.verdicts, first.rows["five"], attributes, first.confidences)
             results["examples"] = examples(sample(len(self.rows), 24, self.seed), *shown)
             results["worst"] = examples(worst(first.rows["five"], first.confidences), *shown)
         return plain(results)
-
-    def _note_repetition(self, system):
-        """Tells where factual consistency says nothing that the other scores do not."""
-        five = system.rows["five"]
-        table = np.stack([five[name] for name in SCORES if name != "factual"])
-        both = ~np.isnan(five["factual"]) & ~np.isnan(table).all(0)
-        others = np.nanmean(table[:, both], axis=0)
-        repeats = np.isclose(others, five["factual"][both]).mean() if both.any() else 0.0
-        if repeats > 0.5:
-            self.notes.append(
-                f"In {100 * repeats:.1f} % of rows factual consistency is the mean of the other four scores: {system.name} mentions "
-                "little else, so the overall score counts the same facts twice."
-            )
 
     def _compared(self, first, other, settings):
         differences = paired(first.statistic, other.statistic, len(self.rows), **settings)
@@ -336,8 +322,9 @@ class Evaluation:
     def write(self, command=""):
         """Writes `scores.json`, `report.html` and its pictures, and returns what [`results`] gave."""
         results = self.results(command)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        for pattern in OWN_FILES:  # of an evaluation before this one, which may have shown other things
+        for pattern in (
+            OWN_FILES if self.probes else (*OWN_FILES, "probe-*.png")
+        ):  # of an evaluation before this one, which may have shown other things
             for file in self.folder.glob(pattern):
                 file.unlink()
         text = json.dumps(results, indent=1, ensure_ascii=False)
@@ -350,6 +337,23 @@ class Evaluation:
                 pictures[index] = load_picture(self.dataset[index]["image"])
         write_report(self.folder, results, pictures)
         return results
+
+
+def _repetition(system):
+    """A note where factual consistency says nothing that the other scores do not."""
+    five = system.rows.get("five")
+    if five is None:
+        return []
+    table = np.stack([five[name] for name in SCORES if name != "factual"])
+    both = ~np.isnan(five["factual"]) & ~np.isnan(table).all(0)
+    others = np.nanmean(table[:, both], axis=0)
+    repeats = np.isclose(others, five["factual"][both]).mean() if both.any() else 0.0
+    if repeats <= 0.5:
+        return []
+    return [
+        f"In {100 * repeats:.1f} % of rows factual consistency is the mean of the other four scores: {system.name} mentions "
+        "little else, so the overall score counts the same facts twice."
+    ]
 
 
 def scoreboard(results):

@@ -7,6 +7,8 @@ import numpy as np
 
 SCORES = ("colour", "style", "category", "gender", "factual")
 OVERALL = "overall"
+# What is right or wrong as a whole, and the catalogue's name of it.
+BINARY = {"style": "usage", "category": "articleType", "gender": "gender"}
 
 
 @dataclass

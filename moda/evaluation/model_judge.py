@@ -14,8 +14,8 @@ from tqdm.auto import tqdm
 from moda.data.wording import ATTRIBUTES
 from pictures_moda import load_picture
 
-from .five import Verdict
-from .model_verdict import BINARY, parse_verdict
+from .five import BINARY, Verdict
+from .model_verdict import parse_verdict
 
 
 PROMPTS = Path(__file__).parent / "prompts"

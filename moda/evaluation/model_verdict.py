@@ -5,10 +5,9 @@ import re
 
 import yaml
 
-from .five import Verdict
+from .five import BINARY, Verdict
 
 
-BINARY = {"style": "usage", "category": "articleType", "gender": "gender"}
 LISTS = {"colours": ("named", "missed"), "details": ("right", "wrong", "unverifiable")}
 MOST_ITEMS = 60  # a longer list is a model that repeats itself
 WORDS = {"true": True, "false": False, "null": None, "none": None}

@@ -4,11 +4,9 @@ import re
 
 from moda.data.lexicon import statements, states
 
-from .five import Verdict
+from .five import BINARY, Verdict
 
 
-# The guide's name of a score: the catalogue's attribute.
-GUIDE = {"style": "usage", "category": "articleType", "gender": "gender"}
 TITLES = ("productDisplayName", "title")
 
 
@@ -82,10 +80,10 @@ class RuleJudge:
                 verdict.unverifiable += 1
                 continue
             verdict.details += 1
-        for score, attribute in GUIDE.items():
+        for score, attribute in BINARY.items():
             if row.get(attribute):
                 setattr(verdict, score, states(said, attribute, row[attribute]))
-        silent = [name for name in ("baseColour", *GUIDE.values()) if row.get(name) and name not in verdict.read]
+        silent = [name for name in ("baseColour", *BINARY.values()) if row.get(name) and name not in verdict.read]
         verdict.wrong += [f"{_name(attribute)}: not said" for attribute in silent]
         return verdict
 

@@ -359,12 +359,15 @@ def test_the_report_does_not_tell_where_things_lie(predictions, products, reposi
 
 
 def test_files_of_an_evaluation_before_go(evaluation):
-    for name in ("confusion-old.png", "curves.png", "mine.png"):
+    for name in ("confusion-old.png", "curves.png", "probe-counting.png", "mine.png"):
         evaluation.folder.mkdir(exist_ok=True)
         (evaluation.folder / name).write_bytes(b"old")
     evaluation.add(System("a", "model", "by hand", ["A black shirt for men."] * 120))
     evaluation.write()
-    assert not (evaluation.folder / "confusion-old.png").exists() and not (evaluation.folder / "curves.png").exists()
+    assert not any(
+        (evaluation.folder / name).exists() for name in ("confusion-old.png", "curves.png", "probe-counting.png")
+    )
+    assert evaluation.results() == evaluation.results()  # which changes nothing
     assert (evaluation.folder / "mine.png").read_bytes() == b"old"
 
 

@@ -9,9 +9,9 @@ import pytest
 from moda.data.demo import KINDS
 from moda.data.wording import Wording
 from moda.data.words import COLOUR_WORDS
-from moda.evaluation.five import OVERALL, SCORES, Verdict, five_scores, summary
+from moda.evaluation.five import BINARY, OVERALL, SCORES, Verdict, five_scores, summary
 from moda.evaluation.intervals import bootstrap_weights, interval
-from moda.evaluation.rules import GUIDE, RuleJudge
+from moda.evaluation.rules import RuleJudge
 
 
 def one(**fields):
@@ -122,9 +122,9 @@ def planted(products, attribute, percent):
 
 
 @pytest.mark.parametrize("percent", [2, 10, 25, 60, 100])
-@pytest.mark.parametrize("score", ["colour", *GUIDE])
+@pytest.mark.parametrize("score", ["colour", *BINARY])
 def test_planted_errors_cost_their_share(products, score, percent):
-    claimed, changed = planted(products, {"colour": "baseColour", **GUIDE}[score], percent)
+    claimed, changed = planted(products, {"colour": "baseColour", **BINARY}[score], percent)
     scores = five_scores(JUDGE.judge_all(said(claimed), products))
     means = summary(scores)
     assert means[score] == pytest.approx(10 * (1 - percent / 100))
@@ -155,10 +155,10 @@ def test_planted_details_cost_their_share_of_factual_alone(products, percent):
     assert low <= 10 - sum(lost.values()) / ROWS <= high < 10
 
 
-@pytest.mark.parametrize("score", ["colour", *GUIDE])
+@pytest.mark.parametrize("score", ["colour", *BINARY])
 def test_errors_at_random_are_recovered_within_the_interval(products, score):
     """As many intervals hold the share that errors were drawn with as a 95 % interval should, give or take."""
-    attribute = {"colour": "baseColour", **GUIDE}[score]
+    attribute = {"colour": "baseColour", **BINARY}[score]
     held = []
     for trial in range(40):
         generator = random.Random(f"{score}{trial}")
