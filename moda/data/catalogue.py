@@ -1,26 +1,20 @@
 """Opens a catalogue, or a mixture of several, from wherever it lies: pictures, and what is said of them."""
 
-import csv
-import difflib
 import random
 from collections import Counter
 from pathlib import Path
 
-from datasets import Dataset, Image, load_dataset
-from datasets.exceptions import DatasetGenerationError
+from datasets import Dataset
 
 from .conversations import hold_out_pictures, read_rows
-from .demo import write_demo
 from .mixture import mix_splits, weights_of
+from .sources import lift_metadata, need_column, open_splits, place_of
 from .wording import ATTRIBUTES, Wording
 
 
-KINDS = {".parquet": "parquet", ".json": "json", ".jsonl": "json"}
-METADATA_FILES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 SPLITS = ("train", "validation", "test")
 SHARED = ("validation", "wordings", "limit", "seed")  # what holds for the parts of a mixture that say nothing else
 OTHER_NAMES = {"val": "validation", "valid": "validation", "dev": "validation", "all": "train"}
-DEFAULT_DEMO = {"count": 10000, "seed": 0, "size": 96, "folder": "demo-data"}
 
 
 class Catalogue:
@@ -45,13 +39,13 @@ def load_catalogue(data, training=True):
     """Opens the catalogue that a recipe's `data` names.
 
     Args:
-        data (`dict`): `demo` (`count`, `seed`, `size`, `folder` of the drawn catalogue) or `path`: a parquet, JSON or JSONL
-            file, a folder of parquet files, a folder of pictures with `metadata.csv`, `.jsonl` or `.parquet`, a folder in
-            Kaggle's layout (`styles.csv` and `images/`), or the id of a dataset on the Hub; or `mix`, a list of parts,
-            each a `data` of its own with a `weight` (defaults to 1): see [`mix_splits`]. Rows may hold metadata,
-            descriptions, several sentences, questions with answers, or conversations: see [`read_rows`]. Paths of
-            pictures begin at the file's folder, or in `images/` there. Rows that can't be used are left out, and counted
-            in a line for each reason. Further:
+        data (`dict`): `demo` (`count`, `seed`, `size`, `folder` of the drawn catalogue) or `path`: a parquet, JSON, JSONL,
+            CSV or TSV file, a folder of parquet files, a folder of pictures with `metadata.csv`, `.jsonl` or `.parquet`, a
+            folder in Kaggle's layout (`styles.csv` and `images/`), or the id of a dataset on the Hub; or `mix`, a list of
+            parts, each a `data` of its own with a `weight` (defaults to 1): see [`mix_splits`]. Rows may hold metadata,
+            descriptions, several sentences, questions with answers, or conversations: see [`read_rows`]; metadata may be
+            packed in one column, see [`lift_metadata`]. Paths of pictures begin at the file's folder, or in `images/`
+            there. Rows that can't be used are left out, and counted in a line for each reason. Further:
 
             - `columns` (`dict[str, str]`): what the catalogue calls `image`, `description`, `prompt`, `messages`,
               `question`, `answer`, `articleType`, `baseColour`, `gender`, `usage`, `masterCategory`, `pattern`, `split`.
@@ -89,19 +83,18 @@ def _mix(data, training):
 
 def _load(data, training, sourced=False):
     seed = data.get("seed", 0)
-    if "demo" in data:
-        demo = {**DEFAULT_DEMO, **(data["demo"] or {})}
-        source = str(write_demo(**demo))
-    else:
-        source = str(data["path"])
-    folder = Path(source) if Path(source).is_dir() else Path(source).parent if Path(source).exists() else None
+    source = place_of(data)
+    opened = open_splits(source)
+    if opened.left_out:
+        table = Path(source, "styles.csv") if opened.folder == Path(source) else source
+        print(f"left out: {len(opened.left_out):,} rows of {table} that are cut off or have no picture")
     rows, reasons = {}, Counter()
-    for name, split in _open(source).items():
-        split = _rename(split, data.get("columns") or {}, source)
+    for name, split in opened.splits.items():
+        split = _rename(lift_metadata(split), data.get("columns") or {}, source)
         if sourced:
             split = split.remove_columns({"source"} & set(split.column_names))
             split = split.add_column("source", [source] * len(split))
-        rows[name], left_out = read_rows(split, folder, data.get("fold", False))
+        rows[name], left_out = read_rows(split, opened.folder, data.get("fold", False))
         reasons += left_out
     for reason, count in reasons.items():
         print(f"left out: {count:,} rows of {source} {reason}")
@@ -128,78 +121,14 @@ def _load(data, training, sourced=False):
     )
 
 
-def _open(source):
-    path = Path(source)
-    if path.is_file() and path.suffix in KINDS:
-        return {"all": _read_files(KINDS[path.suffix], source, data_files=str(path))["train"]}
-    if path.is_dir():
-        if (path / "styles.csv").is_file():
-            return {"all": _kaggle(path)}
-        if shards := sorted(path.glob("*.parquet")):
-            names = {name: [str(p) for p in shards if p.name.startswith(name)] for name in ("train", "val", "test")}
-            files = {name: found for name, found in names.items() if found}
-            if not files:
-                return {"all": _read_files("parquet", source, data_files=[str(p) for p in shards])["train"]}
-            return _read_files("parquet", source, data_files=files)
-        if any((path / name).is_file() for name in METADATA_FILES):
-            return _read_files("imagefolder", source, data_dir=str(path))
-        raise ValueError(
-            f"Folder {source!r} holds no catalogue: no *.parquet, no {', '.join(METADATA_FILES)}, no styles.csv with "
-            "images/; give a folder with one of them."
-        )
-    if path.exists() or path.suffix or source.startswith((".", "/", "~")):
-        raise FileNotFoundError(f"There is no catalogue at {source!r}; give a parquet file, a folder or a dataset id.")
-    return dict(load_dataset(source))
-
-
-def _read_files(kind, source, **where):
-    try:
-        return dict(load_dataset(kind, **where))
-    except (ValueError, StopIteration, DatasetGenerationError) as error:  # StopIteration of an empty JSON file
-        cause = " ".join(str(error.__cause__ or error).split()) or "it is empty"
-        raise ValueError(f"{source} has no rows or can't be read as {kind}: {cause}") from error
-
-
-def _kaggle(path):
-    without_picture = 0
-    with open(path / "styles.csv", encoding="utf-8", errors="replace", newline="") as file:
-        header, *lines = csv.reader(file)
-    columns = {name: [] for name in [*header, "image"]}
-    for line in lines:
-        picture = path / "images" / f"{line[0]}.jpg" if line else path
-        if len(line) < len(header) or not picture.is_file():
-            without_picture += 1
-            continue
-        # Some product names hold commas that are not quoted: what is too much belongs to the last column.
-        values = [*line[: len(header) - 1], ",".join(line[len(header) - 1 :])]
-        for name, value in zip(header, values):
-            columns[name].append(value if value not in ("", "NA") else None)
-        columns["image"].append(str(picture))
-    if not columns["image"]:
-        raise ValueError(f"{path / 'styles.csv'} names no picture that lies in {path / 'images'}; check the layout.")
-    if without_picture:
-        print(f"left out: {without_picture:,} rows of {path / 'styles.csv'} that are cut off or have no picture")
-    return Dataset.from_dict(columns).cast_column("image", Image())
-
-
 def _rename(rows, columns, source):
     for ours, theirs in columns.items():
-        _need(rows, theirs, source, f"which the recipe's data.columns calls {ours!r}")
+        need_column(rows, theirs, source, f"which the recipe's data.columns calls {ours!r}")
         if ours != theirs:
             rows = rows.rename_column(theirs, ours)
     if "images" not in rows.column_names:
-        _need(rows, "image", source, "the pictures")
+        need_column(rows, "image", source, "the pictures")
     return rows
-
-
-def _need(rows, column, source, what):
-    if column not in rows.column_names:
-        near = difflib.get_close_matches(column, rows.column_names, 1, 0.4)
-        hint = f"; is it {near[0]!r}? Say so" if near else "; name yours"
-        raise ValueError(
-            f"{source} has no column {column!r} ({what}) among {', '.join(rows.column_names)}{hint} in the recipe, as in "
-            f"data: {{columns: {{{column}: {near[0] if near else 'your_column'}}}}}."
-        )
 
 
 def _splits(rows, share, seed, source, training):
@@ -234,7 +163,7 @@ def _values(splits):
 
 
 def _describe(rows, wording, wordings, seed, source):
-    _need(
+    need_column(
         rows, "articleType", source, "what the product is; without it, and without a description, nothing can be said"
     )
     known = [name for name in (*ATTRIBUTES, "masterCategory") if name in rows.column_names]

@@ -43,7 +43,7 @@ def read_rows(rows, folder=None, fold=False):
     Raises:
         `ValueError`: If there is nothing that could be folded.
     """
-    rows, unseen = _read_pictures(_with_usual_text(rows), folder)
+    rows, unseen = read_pictures(_with_usual_text(rows), folder)
     names = rows.column_names
     turns = next((name for name in ("messages", "conversations") if name in names), None)
     answer = next((name for name in ("answer", "answers") if name in names), None)
@@ -107,7 +107,7 @@ def _rewrite(rows, columns, function, made, raw=False, **options):
     return (concatenate_datasets([rest, new], axis=1) if rest.column_names else new), reasons
 
 
-def _read_pictures(rows, folder):
+def read_pictures(rows, folder):
     if "image" not in rows.column_names:
         rows = rows.rename_column("images", "image")
     kind = rows.features["image"]

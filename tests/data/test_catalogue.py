@@ -144,3 +144,36 @@ def test_numbers_where_words_belong_are_refused(tmp_path):
     rows().remove_columns("gender").add_column("gender", [1, 2] * 20).to_parquet(tmp_path / "a.parquet")
     with pytest.raises(ValueError, match="Column 'gender' of .* holds .*int64.*, where MODA reads words"):
         load_catalogue({"path": str(tmp_path / "a.parquet")})
+
+
+def test_packed_metadata_is_brought_up_where_there_is_no_column_of_that_name(tmp_path):
+    plain = rows(count=8)
+    known = ("articleType", "baseColour", "gender", "usage")
+    table = {name: plain[name][:] for name in known}
+    packed = [{**{name: table[name][index] for name in known}, "brand": None} for index in range(8)]
+    only = plain.remove_columns(["articleType", "baseColour", "usage"]).remove_columns("gender")
+    only = only.add_column("metadata", packed).add_column("gender", ["Girls"] * 8)
+    (tmp_path / "data").mkdir()
+    only.to_parquet(tmp_path / "data" / "train-00000-of-00001.parquet")
+    found = load_catalogue({"path": str(tmp_path), "validation": 0.25}).splits
+    assert set(found["train"]["gender"]) == set(found["validation"]["gender"]) == {"Girls"}
+    for row in found["train"]:
+        assert row["articleType"] == row["metadata"]["articleType"] and row["usage"] == "Casual"
+        assert row["baseColour"] == row["metadata"]["baseColour"] and row["description"]
+    mixed = load_catalogue({"mix": [{"path": str(tmp_path)}], "validation": 0.25}).splits
+    assert set(mixed["train"]["articleType"]) <= set(TYPES)
+
+
+def test_metadata_that_is_no_struct_of_words_stays_as_it_is(tmp_path):
+    rows(count=8, metadata=[{"usage": "Party", "size": 3}] * 8).to_parquet(tmp_path / "a.parquet")
+    found = load_catalogue({"path": str(tmp_path / "a.parquet"), "validation": 0.25}).splits
+    assert set(found["train"]["usage"]) == {"Casual"} and "size" not in found["train"].column_names
+
+
+def test_csv_file_with_paths(tmp_path, capsys):
+    make_picture(0).save(tmp_path / "a.png")
+    lines = ["image,articleType,gender", *["a.png,Jeans,Men"] * 4, "a.png,Jeans", "a.png,Jeans,Men,Women"]
+    (tmp_path / "products.csv").write_text("\n".join(lines))
+    found = load_catalogue({"path": str(tmp_path / "products.csv"), "validation": 0.25}).splits
+    assert len(found["train"]) + len(found["validation"]) == 4
+    assert "2 rows of" in capsys.readouterr().out
