@@ -4,8 +4,6 @@ import functools
 import re
 from dataclasses import dataclass
 
-import inflect
-
 from .phrases import (
     BROADER,
     ELSEWHERE,
@@ -16,23 +14,19 @@ from .phrases import (
     PAIRING,
     PAIRING_END,
     PARTS,
-    SPELLINGS,
 )
 from .synonyms import WORDS
-from .words import DRAWN, PAIRS
+from .word_forms import TOKEN, forms_of, key_of, plain_word
+from .words import DRAWN
 
 
-TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[^\s\w\-‐‑–/]|_")
 # What may stand between the words of one phrase: "navy blue", "navy-blue", "3/4 sleeves".
 JOINER = re.compile(r"\s+|[\-‐‑–/]")
-CONTRACTED = re.compile(r"['’](?:ll|d|ve|re)$")
 SUFFIXED = re.compile(r"-(?:free|like|inspired|shaped)\b|\?\s*no\b", re.IGNORECASE)
 FOLLOWING = {"articleType": frozenset(PARTS.split(", ")), "baseColour": frozenset(NO_COLOUR.split(", "))}
 ALSO = frozenset("and or both for as well".split())
 WITH = frozenset("with includes including features featuring plus".split())
 OTHERS = frozenset("this these the . , ; : ! ?".split())
-THEY = frozenset("they them their theirs themselves".split())  # a plural of "he", to inflect
-COUNTED = ("articleType", "gender", "usage", "pattern", "sleeves", "neckline")  # words with a plural
 
 
 @dataclass(frozen=True)
@@ -93,10 +87,14 @@ class Lexicon:
         for attribute, own in self.values.items():  # its own name means a value and no other
             named = {}
             for value in own:
-                for key in _forms(value, attribute, own=True):
+                for key in forms_of(value, attribute, own=True):
                     named[key] = (*named.get(key, ()), value)
             for key, found in named.items():
                 self._meanings.setdefault(key, {})[attribute] = found
+        for value in self.values.get("articleType", ()):  # "Women's Tops" tells for whom, too
+            whose = self._meanings.get(plain_word(value.split(" ")[0]), {}).get("gender")
+            for key in forms_of(value, "articleType", own=True) if whose else ():
+                self._meanings[key].setdefault("gender", whose)
         for key in _nothing():
             self._meanings.setdefault(key, {})
         self._longest = max(map(len, self._meanings))
@@ -111,7 +109,7 @@ class Lexicon:
             `list[Mention]`: In order. Words with a meaning in two attributes are two mentions.
         """
         tokens = [(match.group(), match.start(), match.end()) for match in TOKEN.finditer(sentence)]
-        plain = [_plain(token) for token, _, _ in tokens]
+        plain = [plain_word(token) for token, _, _ in tokens]
         found, index = [], 0
         while index < len(tokens):
             length, meanings = self._match(sentence, tokens, plain, index)
@@ -242,55 +240,18 @@ def states(mentions, attribute, value):
     return bool(said) and all(value in values for values in said)
 
 
-@functools.lru_cache(maxsize=65536)
-def _plain(word):
-    """Without capitals and apostrophes, the British way."""
-    word = CONTRACTED.sub("", word.lower())
-    for american, british in SPELLINGS.items():
-        if american in word:
-            word = word.replace(american, british)
-    return "and" if word == "&" else "".join(filter(str.isalnum, word))
-
-
-def _key(phrase):
-    return "".join(map(_plain, TOKEN.findall(phrase)))
-
-
-_inflect = functools.cache(inflect.engine)
-
-
-@functools.cache
-def _forms(phrase, attribute, own=False):
-    """The keys of a phrase in singular and plural, of people also the possessive. A word of the tables that is a plural is read
-    as it stands; a catalogue's own value is read in the singular as well."""
-    forms = {phrase}
-    if attribute in COUNTED and phrase[-1:].isalpha():
-        *before, last = phrase.split(" ")
-        single = _inflect().singular_noun(last)
-        if not single:
-            forms |= {
-                " ".join([*before, plural]) for plural in (_inflect().plural_noun(last), last + "s")
-            }  # "stilettoes"
-        elif own and last.lower() not in PAIRS:
-            forms.add(" ".join([*before, single]))
-    keys = {_key(form) for form in forms} - THEY - {""}
-    if attribute == "gender":
-        keys |= {key + "s" for key in keys if not key.endswith("s")}
-    return frozenset(keys)
-
-
 @functools.cache
 def _keys(attribute):
     """Of each line of a table the values and the keys of its words."""
     return [
-        (tuple(names.split("|")), frozenset(key for word in words.split(", ") for key in _forms(word, attribute)))
+        (tuple(names.split("|")), frozenset(key for word in words.split(", ") for key in forms_of(word, attribute)))
         for names, words in WORDS[attribute].items()
     ]
 
 
 @functools.cache
 def _nothing():
-    return frozenset(map(_key, NOTHING.split(", ")))
+    return frozenset(map(key_of, NOTHING.split(", ")))
 
 
 def _called(attribute, own):
@@ -298,7 +259,7 @@ def _called(attribute, own):
     called = {}
     for names, keys in _keys(attribute):
         if len(names) == 1 and names[0] not in own:
-            same = [value for value in own if keys & _forms(value, attribute)]
+            same = [value for value in own if keys & forms_of(value, attribute)]
             if len(same) == 1:
                 called[names[0]] = same[0]
     return called

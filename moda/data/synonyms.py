@@ -276,7 +276,8 @@ COLOURS = {
     "Nude": "nude",
     "Skin": "skin, skin coloured, skin colour, skin tone",
     "Multi": (
-        "multicoloured, multicolour, multi coloured, multi colour, multi hued, colourful, rainbow, rainbow coloured"
+        "multicoloured, multicolour, multi coloured, multi colour, multi hued, colourful, rainbow, rainbow coloured, "
+        "mix of colours, mixture of colours, mixed colours, many colours, several colours, multiple colours"
     ),
 }
 
@@ -289,7 +290,7 @@ GENDERS = {
     "Girls": "girl, schoolgirl, princess, little princess, little girl, young girl, teenage girl",
     "Boys|Girls|Unisex": "kid, child, kidswear, toddler, youngster, childrenswear, little ones",
     "Unisex": (
-        "unisex, gender neutral, for everyone, for everybody, for anyone, for all genders, any gender, all gender, "
+        "unisex, men and women, women and men, gender neutral, for everyone, for everybody, for anyone, for all genders, any gender, all gender, "
         "whatever gender, whatever their gender, regardless of gender, anyone can wear, his and hers, genderless"
     ),
 }

@@ -95,3 +95,23 @@ PAIRS = frozenset(
     "loafers mules pants pyjamas sandals shoes shorts slippers socks stockings sunglasses suspenders tights trousers "
     "wristbands".split()
 )
+
+# Further pairs that are spoken as such; a single one of them is read as well.
+SPOKEN_PAIRS = PAIRS | frozenset(
+    "binoculars bloomers breeches chinos clogs crocs culottes dungarees earphones espadrilles eyeglasses glasses goggles "
+    "headphones joggers jodhpurs knickers mittens moccasins overalls pajamas palazzos panties plimsolls pumps scissors "
+    "shoelaces slacks sliders sneakers spectacles stilettos sweatpants trainers trunks tweezers underpants wedges".split()
+)
+
+# What is not counted: "an item of luggage"; whatever ends in "wear" is none either.
+MASS = frozenset(
+    "apparel attire bedding care clothes clothing cosmetics crockery cutlery equipment furniture headgear hosiery jewellery "
+    "jewelry lingerie linen luggage makeup merchandise skincare stationery".split()
+)
+
+# What a catalogue writes where it knows nothing.
+UNKNOWN = frozenset("- -- ? n/a na nan nil none null other others unknown unspecified undefined".split()) | {
+    "not applicable",
+    "not available",
+    "not specified",
+}

@@ -150,6 +150,36 @@ def test_its_own_name_means_a_value_and_no_other():
     assert Lexicon({"articleType": ["Loafers", "Shoes"]}).read("loafers")[0].values == ("Loafers",)
 
 
+def test_names_of_several_kinds_or_colours_and_for_whom():
+    lexicon = Lexicon(
+        {
+            "articleType": ["Necklaces & Pendants", "Women's Tops", "3/4 Pants"],
+            "baseColour": ["Red/White", "Red"],
+            "gender": ["Men & Women", "Women"],
+        }
+    )
+    assert [m.values for m in lexicon.read("A necklace or pendant in red and white for men and women")] == [
+        ("Necklaces & Pendants",),
+        ("Red/White",),
+        ("Men & Women",),
+    ]
+    assert {(m.attribute, m.values) for m in lexicon.read("A red women's top")} == {
+        ("baseColour", ("Red",)),
+        ("articleType", ("Women's Tops",)),
+        ("gender", ("Women",)),
+    }
+    assert read(lexicon, "a white 3/4 pants") == ["White", "3/4 Pants"]
+
+
+def test_a_mix_of_colours_is_one_colour(lexicon):
+    assert read(lexicon, "A scarf in a mix of colors, a bag in several colours") == [
+        "Scarves",
+        "Multi",
+        "Handbags",
+        "Multi",
+    ]
+
+
 def test_statements_leave_out_repeats_and_vaguer_words(lexicon):
     mentions = lexicon.read("Shoes: red sneakers. These red running shoes, and shoes again, are black.")
     assert [m.text for m in statements(mentions)] == ["red", "running shoes", "running shoes", "black"]

@@ -1,12 +1,16 @@
 """What is written from metadata must be read back from the sentence, and nothing else."""
 
 import itertools
+import random
+import re
 
 import pytest
 
+from moda.data.kaggle_words import KINDS, PURPOSES, SHADES
 from moda.data.synonyms import WORDS
-from moda.data.wording import ATTRIBUTES, TEMPLATES, Wording
-from moda.data.words import DRAWN
+from moda.data.wording import ATTRIBUTES, DRAWN_TEMPLATES, TEMPLATES, Wording
+from moda.data.words import ARTICLE_WORDS, DRAWN, GENDER_WORDS
+from moda.evaluation.rules import RuleJudge
 
 
 VALUES = {
@@ -113,3 +117,176 @@ def test_unknown_values_are_refused(wording):
         wording.write({"articleType": "Spoons"})
     with pytest.raises(ValueError, match="baseColour is 'Infrared'"):
         wording.write({**ROW, "baseColour": "Infrared"})
+
+
+KAGGLE = {
+    "articleType": [*ARTICLE_WORDS, *KINDS],
+    "baseColour": list(dict.fromkeys([*SHADES, *DRAWN["baseColour"], "Rose", "Cream", "Grey Melange", "Gold"])),
+    "gender": list(GENDER_WORDS),
+    "usage": list(PURPOSES),
+}
+
+
+@pytest.fixture(scope="module")
+def kaggle():
+    return Wording(KAGGLE)
+
+
+@pytest.mark.parametrize("template", range(len(TEMPLATES)))
+def test_the_judge_gives_full_marks_to_every_kind_in_every_wording(kaggle, template):
+    judge = RuleJudge(kaggle.lexicon)
+    silent = {name: [*found, None] for name, found in KAGGLE.items()}
+    for number, article in enumerate(KAGGLE["articleType"]):
+        row = {name: found[(number * 3 + template) % len(found)] for name, found in silent.items()}
+        row["articleType"] = article
+        sentence = kaggle.write(row, template)
+        verdict = judge.judge(sentence, row)
+        full = (verdict.colours, {True, None})
+        assert (verdict.colours_right, {verdict.style, verdict.gender, True, None}) == full, sentence
+        assert verdict.category and not verdict.wrong and not verdict.unverifiable, sentence
+        kinds = {m.values for m in kaggle.lexicon.read(sentence) if m.attribute == "articleType"}
+        assert kinds == {(article,)}, sentence
+
+
+def test_every_wording_is_whole_whatever_is_missing():
+    wording, row = Wording(), {**ROW, "pattern": "Checked"}
+    for article, gender in (("Jeans", "Men"), ("Umbrellas", "Unisex"), ("Perfume and Body Mist", "Girls")):
+        for template, *known in itertools.product(range(len(TEMPLATES)), *[(True, False)] * 4):
+            kept = dict(zip(("baseColour", "gender", "usage", "pattern"), known))
+            row = {**row, "articleType": article, "gender": gender}
+            asked = {name: value if kept.get(name, True) else None for name, value in row.items()}
+            sentence = wording.write(asked, template)
+            assert re.fullmatch(r"(?:[A-Z][\w', :-]*[\w]\.(?: |$))+", sentence), sentence
+            assert not re.search(r"None|  | [,.:]|\ba [aeio]|\ban [^aeiou]|[,:] (?:and|for|in)? ?[.,]", sentence), (
+                sentence
+            )
+            found = wording.read(sentence)
+            assert found == {name: [asked[name]] if asked.get(name) else [] for name in ATTRIBUTES}, sentence
+
+
+def test_the_first_wordings_are_those_that_models_were_trained_with(wording):
+    assert [wording.write(ROW, template) for template in range(DRAWN_TEMPLATES)] == [
+        "A pair of navy blue jeans for men, made for casual wear.",
+        "A pair of men's jeans in navy blue, made for casual wear.",
+        "A pair of navy blue jeans for men, suited to casual wear.",
+        "A pair of men's navy blue jeans for casual wear.",
+        "This is a pair of men's navy blue jeans for casual wear.",
+        "For casual wear: a pair of men's navy blue jeans.",
+        "In navy blue, a pair of men's jeans for casual wear.",
+        "Here is a pair of men's jeans in navy blue, designed for casual wear.",
+    ]
+    drawn = {wording.write(ROW, rng=random.Random(seed)) for seed in range(100)}
+    assert drawn == {wording.write(ROW, template) for template in range(DRAWN_TEMPLATES)}
+
+
+@pytest.mark.parametrize(
+    "row, template, expected",
+    [
+        ({}, 8, "These navy blue jeans are made for men, with casual wear in mind."),
+        ({"gender": "Unisex"}, 9, "For men and women: a pair of navy blue jeans for casual wear."),
+        ({"baseColour": "Multi"}, 11, "These men's jeans come in a mix of colours and are meant for casual wear."),
+        ({"usage": None}, 12, "These are navy blue jeans made for men."),
+        ({"usage": None, "gender": None, "baseColour": None}, 22, "These are jeans."),
+        ({"usage": "Travel"}, 23, "These are navy blue jeans for men. They are meant for travel."),
+        (
+            {"articleType": "Deodorant"},
+            23,
+            "This is a bottle of navy blue deodorant for men. It is meant for everyday use.",
+        ),
+        (
+            {"articleType": "Face Moisturisers", "baseColour": "Rose"},
+            13,
+            "A jar of rose-coloured face moisturiser designed for men and meant for everyday use.",
+        ),
+        (
+            {"articleType": "Cushion Covers", "usage": "Home", "gender": None},
+            14,
+            "For home use, a navy blue cushion cover.",
+        ),
+        (
+            {"articleType": "Earrings", "baseColour": "Skin"},
+            15,
+            "A pair of men's earrings for casual wear, in a skin tone.",
+        ),
+        ({"articleType": "Kajal and Eyeliner"}, 16, "This is a men's navy blue eyeliner, intended for everyday use."),
+        (
+            {"articleType": "Handbags", "usage": "Ethnic"},
+            17,
+            "This men's navy blue handbag is suited to traditional occasions.",
+        ),
+        (
+            {"articleType": "Ipad", "baseColour": "Orange"},
+            20,
+            "Here is an orange iPad for men, designed for everyday use.",
+        ),
+        ({"articleType": "Mens Grooming Kit"}, 21, "A men's navy blue grooming kit that is meant for everyday use."),
+        ({"articleType": None, "subCategory": "Bags"}, 18, "A navy blue bag for everyday use, made for men."),
+        (
+            {"articleType": None, "subCategory": "Lips", "masterCategory": "Footwear"},
+            18,
+            "An item of navy blue footwear for casual wear, made for men.",
+        ),
+    ],
+)
+def test_sentences(kaggle, row, template, expected):
+    assert kaggle.write({**ROW, **row}, template) == expected
+
+
+@pytest.mark.parametrize(
+    "name, expected",
+    [
+        ("T-Shirts", "A t-shirt."),
+        ("Dress", "A dress."),
+        ("Glasses", "A pair of glasses."),
+        ("Ankle boot", "A pair of ankle boots."),
+        ("Trouser", "A pair of trousers."),
+        ("USB Cables", "A USB cable."),
+        ("iPhone Cases", "An iPhone case."),
+        ("Cases for Phones", "A case for phones."),
+        ("Necklaces & Pendants", "A necklace or pendant."),
+        ("T-Shirt/Top", "A t-shirt or top."),
+        ("Jeans and Trousers", "A pair of jeans or trousers."),
+        ("3/4 Pants", "A pair of 3/4 pants."),
+        ("Loungewear and Nightwear", "An item of loungewear or nightwear."),
+        ("Luggage", "An item of luggage."),
+        ("Women's Tops", "A women's top."),
+        ("MENS SHIRTS", "A mens shirt."),
+        ("Bikinis", "A bikini."),
+        ("Buses", "A bus."),
+    ],
+)
+def test_names_that_no_table_knows_are_spoken_by_a_rule(name, expected):
+    wording = Wording({"articleType": [name, "Spoons"], "gender": ["Women"]})
+    assert wording.write({"articleType": name}, 9) == expected
+    assert wording.read(expected)["articleType"] == [name]
+    assert wording.write({"articleType": name, "gender": "Women"}, 3).lower().count("women's") == (
+        name != "MENS SHIRTS"
+    )
+
+
+def test_values_that_no_table_knows_are_read_back():
+    values = {
+        "articleType": ["Gown"],
+        "baseColour": ["Red/White", "Black, Gold", "Dark Blue", "Multicolor", "#ff0000", "Infrared"],
+        "gender": ["Male", "Baby", "Kids", "Adults", "Men & Women"],
+        "usage": ["Office Wear", "Beach", "casual"],
+    }
+    wording = Wording(values)
+    for name, value in [(name, value) for name, found in values.items() for value in found]:
+        for template in range(len(TEMPLATES)):
+            sentence = wording.write({"articleType": "Gown", name: value}, template)
+            assert wording.read(sentence)[name] == [value], sentence
+    assert wording.write({"articleType": "Gown", "gender": "Baby", "usage": "Office Wear"}, 8) == (
+        "This gown is made for babies, with office wear in mind."
+    )
+    assert wording.write({"articleType": "Gown", "gender": "Male", "baseColour": "Black, Gold"}, 3) == (
+        "A men's black and gold gown."
+    )
+
+
+def test_what_says_that_nothing_is_known_is_not_said():
+    row = {"articleType": "Gown", "baseColour": "N/A", "usage": "NA", "gender": "Unknown"}
+    wording = Wording({name: [value] for name, value in row.items()})
+    assert wording.write(row, 8) == "This is a gown."
+    with pytest.raises(ValueError, match="Neither articleType nor a broader category"):
+        wording.write({"articleType": None, "subCategory": "Nails"})
