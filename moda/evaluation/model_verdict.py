@@ -1,9 +1,6 @@
 """From what a judge model answered to a verdict."""
 
-import json
-import re
-
-import yaml
+from moda.data.loose_json import read_object
 
 from .five import BINARY, Verdict
 
@@ -14,7 +11,8 @@ WORDS = {"true": True, "false": False, "null": None, "none": None}
 
 
 def parse_verdict(text, row):
-    """Reads a verdict from what a model answered: JSON, perhaps in a fence or in prose, with single quotes or trailing commas.
+    """Reads a verdict from what a model answered: JSON, however it is wrapped and broken; see
+    [`~moda.data.loose_json.read_object`].
 
     Args:
         text (`str`): The answer.
@@ -26,29 +24,7 @@ def parse_verdict(text, row):
     Raises:
         `ValueError`: If it holds no JSON object of the form that the prompt asks for, saying what is wrong with it.
     """
-    text = re.sub(r"<think>.*?</think>", "", text, flags=re.DOTALL)  # where drafts may lie
-    trouble = "The answer holds no JSON object."
-    for brace in list(re.finditer(r"\{", text))[:20]:
-        found = _read_object(text[brace.start() :])
-        if found is not None:
-            try:
-                return _as_verdict(found, row)
-            except ValueError as error:
-                trouble = str(error) if trouble.startswith("The answer holds") else trouble
-    raise ValueError(trouble)
-
-
-def _read_object(text):
-    try:
-        found, _ = json.JSONDecoder(strict=False).raw_decode(text)
-        return found
-    except (ValueError, RecursionError):
-        pass
-    try:  # in YAML, of which JSON is a part, single quotes and trailing commas are right
-        found = yaml.safe_load(text[: text.rfind("}") + 1].replace("\t", " "))
-    except (ValueError, RecursionError, yaml.YAMLError):
-        return None
-    return found if isinstance(found, dict) else None
+    return read_object(text, accept=lambda found: _as_verdict(found, row))
 
 
 def _as_verdict(found, row):
