@@ -13,6 +13,7 @@ from torch import nn
 from transformers import BitsAndBytesConfig
 from transformers.pytorch_utils import Conv1D
 
+from moda.data.keys import check_keys
 from modeling_moda import ModaForConditionalGeneration
 
 
@@ -45,8 +46,6 @@ def check_options(options):
     Raises:
         `ValueError`: If a key is unknown (the nearest known one is named) or a value can't be.
     """
-    from .recipe import check_keys  # recipes check their stages through here
-
     check_keys("lora", options, LORA_FIELDS)
     rank = options.get("r", 8)
     if not isinstance(rank, int) or isinstance(rank, bool) or rank < 1:

@@ -20,7 +20,6 @@ trainer: {seed: 1}                  # what all stages share; a stage's own keys 
 """
 
 import dataclasses
-import difflib
 import re
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ import yaml
 
 from configuration_moda import ModaConfig
 from masks_moda import IMAGE_ATTENTION_POLICIES
+from moda.data.keys import check_keys, number
 from moda.data.wording import ATTRIBUTES
 
 from .parts import PARTS
@@ -172,8 +172,8 @@ def check_data(where, data):
     for key in ("size", "limit"):
         if data.get(key) is not None and (not isinstance(data[key], int) or data[key] < 1):
             raise ValueError(f"{where}.{key} is {data[key]!r}; it is a number of rows, from 1 up.")
-    for number, part in enumerate(parts):
-        check_data(f"{where}.mix.{number}", part)
+    for place, part in enumerate(parts):
+        check_data(f"{where}.mix.{place}", part)
     if sum(key in data for key in ("demo", "path", "mix")) != 1:
         raise ValueError(f"A recipe's {where} is {{demo: {{...}}}}, {{path: ...}} or {{mix: [...]}}, one of the three.")
 
@@ -242,26 +242,3 @@ def _apply(values, keys, value, known):
         target[parent] = dict(below) if isinstance(below, dict) else {}
         target = target[parent]
     target[leaf] = value
-
-
-def check_keys(where, values, known):
-    """Refuses keys that are not known, naming the nearest that is."""
-    for key in values:
-        if key not in known:
-            near = difflib.get_close_matches(str(key), sorted(known), 1)
-            meant = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(sorted(known)[:12])} …"
-            raise ValueError(f"{where} has no key {key!r}; {meant}")
-
-
-def number(value):
-    """Reads `1e-3` as a number, wherever it stands; YAML takes it for text, since its floats need a dot."""
-    if isinstance(value, dict):
-        return {key: number(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [number(item) for item in value]
-    if isinstance(value, str):
-        try:
-            return float(value) if value.lower().strip("+-0123456789.") == "e" else value
-        except ValueError:
-            return value
-    return value
