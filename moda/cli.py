@@ -1,18 +1,37 @@
-"""The `moda` command: `demo-data`, `describe`, `evaluate`, `backbones`. Training is `python train.py RECIPE`, in the repository."""
+"""The `moda` command: `annotate`, `demo-data`, `describe`, `evaluate`, `backbones`. Training is `python train.py RECIPE`, in the repository."""
 
 import argparse
 import sys
 
-from .commands import backbones, demo_data, describe, evaluate
+from .commands import annotate, backbones, demo_data, describe, evaluate
 
 
 def make_parser():
     """The parser of all commands."""
     parser = argparse.ArgumentParser(prog="moda", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    for command in (demo_data, describe, evaluate, backbones):
+    for command in (annotate, demo_data, describe, evaluate, backbones):
         command.register(commands)
     return parser
+
+
+def parse(arguments=None):
+    """Reads the command line. `KEY=VALUE` of a recipe may stand anywhere behind it, also between options.
+
+    Args:
+        arguments (`list[str]`, *optional*): Defaults to `sys.argv[1:]`.
+
+    Returns:
+        `argparse.Namespace`
+    """
+    parser = make_parser()
+    options, rest = parser.parse_known_args(arguments)
+    known = [word for word in rest if "=" in word and not word.startswith("-") and hasattr(options, "overrides")]
+    if len(known) < len(rest):
+        parser.error(f"unrecognized arguments: {' '.join(word for word in rest if word not in known)}")
+    if known:
+        options.overrides = [*options.overrides, *known]
+    return options
 
 
 def main(arguments=None):
@@ -24,7 +43,7 @@ def main(arguments=None):
     Returns:
         `int`: 0, or 1 if anything could not be done.
     """
-    options = make_parser().parse_args(arguments)
+    options = parse(arguments)
     try:
         return options.run(options)
     except (ValueError, OSError) as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from moda.cli import make_parser
+from moda.cli import parse
 from moda.training.recipe import Recipe, load_recipe
 from moda.training.stage import STAGE_FIELDS, TRAINER_FIELDS
 
@@ -43,7 +43,7 @@ def moda_commands():
 
 @pytest.mark.parametrize("command", list(moda_commands()))
 def test_commands_of_moda_are_taken(command):
-    options = make_parser().parse_args(shlex.split(command, comments=True))
+    options = parse(shlex.split(command, comments=True))
     assert options.command == command.split()[0] and callable(options.run)
 
 

@@ -310,9 +310,9 @@ def _with_points(curves):
 
 
 def _environment():
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
+    here = Path(__file__).parent
+    loader = jinja2.FileSystemLoader([here, here.parent / "data"])  # where the style of all pages lies
+    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(fixed=fixed, span=span, metric=metric, significance=significance)
     environment.globals.update(variable_of=lambda system: figures.VARIABLES[figures.colour_of(system)])
     return environment

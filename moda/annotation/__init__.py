@@ -1,0 +1,1 @@
+"""A bare catalogue in, a described and trustworthy dataset out."""
