@@ -33,10 +33,10 @@ from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer  # noqa: E402
 from scipy.stats import spearmanr  # noqa: E402
 from tqdm.auto import tqdm  # noqa: E402
 
+from moda.data.machine import describe_machine  # noqa: E402
 from moda.evaluation import ptb  # noqa: E402
 from moda.evaluation.captions import caption_scores  # noqa: E402
 from moda.evaluation.meteor import meteor  # noqa: E402
-from moda.training.machine import describe_machine  # noqa: E402
 
 
 RESULTS = ROOT / "benchmarks" / "results" / "captions.json"

@@ -20,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from moda.training.machine import describe_machine  # noqa: E402
+from moda.data.machine import describe_machine  # noqa: E402
 
 
 RESULTS = ROOT / "benchmarks" / "results" / "resume.csv"

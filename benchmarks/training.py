@@ -28,9 +28,10 @@ sys.path.insert(0, str(ROOT))
 
 from moda.data.catalogue import load_catalogue  # noqa: E402
 from moda.data.features import FeatureDataset  # noqa: E402
+from moda.data.machine import cpu_computes_bfloat16, describe_machine  # noqa: E402
 from moda.data.pixels import PixelDataset  # noqa: E402
 from moda.training.build import build_model_and_processor  # noqa: E402
-from moda.training.machine import choose_attention, cpu_computes_bfloat16, describe_machine  # noqa: E402
+from moda.training.machine import choose_attention  # noqa: E402
 from moda.training.parts import freeze_all_but, parameters_of  # noqa: E402
 from moda.training.stage import Stage  # noqa: E402
 from moda.training.trainer import StageTrainer  # noqa: E402

@@ -6,34 +6,15 @@ from contextlib import contextmanager, suppress
 import matplotlib
 from matplotlib.figure import Figure
 
+from moda.data.charts import CHART_STYLE, FAINT, PAPER
 from moda.data.sheet import contact_sheet
 from pictures_moda import load_picture
 
 from .tally import EXAMPLES, UNKNOWN
 
 
-PAPER, INK, FAINT, GRID, BAR, LINE = "#ffffff", "#24222b", "#6f6b76", "#dedbd5", "#0f6f6c", "#b85116"
-STYLE = {
-    "axes.axisbelow": True,
-    "axes.edgecolor": FAINT,
-    "axes.grid": True,
-    "axes.labelcolor": INK,
-    "axes.spines.left": False,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.titlelocation": "left",
-    "axes.titlesize": 11,
-    "axes.titleweight": "bold",
-    "font.size": 10,
-    "grid.color": GRID,
-    "text.color": INK,
-    "text.parse_math": False,  # a name may hold a dollar sign
-    "xtick.color": FAINT,
-    "xtick.labelcolor": INK,
-    "ytick.color": FAINT,
-    "ytick.labelcolor": INK,
-    "ytick.major.size": 0,
-}
+BAR, LINE = "#0f6f6c", "#b85116"
+STYLE = {**CHART_STYLE, "axes.spines.left": False, "ytick.major.size": 0}
 VALUES = 12  # of an attribute; the others share a bar
 LONGEST = 24
 

@@ -21,10 +21,11 @@ from transformers.models.auto import modeling_auto
 from yaml import YAMLError
 
 from moda.data.answer_cache import Answer, AnswerCache
+from moda.data.machine import cpu_computes_bfloat16
 from moda.data.store import CACHE
 
 from .chat import Chat, Question
-from .weights import adapter_folder, cpu_computes_bfloat16, digest_of
+from .weights import adapter_folder, digest_of
 
 
 # The main branch of this one holds remote code; what transformers opens by itself is in a pull request.

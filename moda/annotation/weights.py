@@ -1,4 +1,4 @@
-"""Files of a model: which weights they hold, where its adapter is, and what the processor can do with them."""
+"""Files of a model: which weights they hold, and where its adapter is."""
 
 import hashlib
 import json
@@ -66,13 +66,3 @@ def adapter_folder(name, adapter, revision):
     if not (folder / "adapter_model.safetensors").is_file():
         raise ValueError(f"there is no adapter_model.safetensors in {adapter}")
     return folder
-
-
-def cpu_computes_bfloat16():
-    """Says whether the processor has instructions for bfloat16 (AVX512-BF16, AMX, or an ARM's)."""
-    try:
-        with open("/proc/cpuinfo") as file:
-            flags = next((set(line.split()) for line in file if line.startswith(("flags", "Features"))), set())
-    except OSError:
-        return False
-    return bool(flags & {"avx512_bf16", "amx_bf16", "bf16"})

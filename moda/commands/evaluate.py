@@ -101,13 +101,13 @@ def run(options):
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from transformers.utils import logging
 
+    from moda.data.machine import describe_machine
     from moda.evaluation.clip import load_clip
     from moda.evaluation.curves import read_curves
     from moda.evaluation.evaluate import Evaluation, scoreboard
     from moda.evaluation.predictions import is_predictions
     from moda.evaluation.rows import select_rows
     from moda.inference.describe import load_model
-    from moda.training.machine import describe_machine
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()

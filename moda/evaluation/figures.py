@@ -11,10 +11,11 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
 
+from moda.data.charts import CHART_STYLE, FAINT, GRID, INK, PAPER
+
 from .five import OVERALL, SCORES
 
 
-PAPER, INK, FAINT, GRID = "#ffffff", "#24222b", "#6f6b76", "#dedbd5"
 SERIES = (
     "#0f6f6c",
     "#b85116",
@@ -28,30 +29,13 @@ MARKERS = "osD^vP"
 # The page gives these variables a value for either theme.
 VARIABLES = {INK: "ink", FAINT: "faint", GRID: "rule", **{colour: f"s{n}" for n, colour in enumerate(SERIES, 1)}}
 STYLE = {
-    "axes.edgecolor": FAINT,
-    "axes.labelcolor": INK,
-    "axes.titlecolor": INK,
-    "axes.titlesize": 11,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "axes.grid": True,
+    **CHART_STYLE,
     "axes.prop_cycle": matplotlib.cycler(color=SERIES),
-    "font.size": 10,
-    "grid.color": GRID,
     "legend.frameon": False,
     "legend.labelcolor": INK,
     "lines.linewidth": 1.8,
     "lines.markersize": 4.5,
     "svg.fonttype": "none",
-    "text.color": INK,
-    "text.parse_math": False,  # a name may hold a dollar sign
-    "xtick.color": FAINT,
-    "ytick.color": FAINT,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
 }
 SHADES = LinearSegmentedColormap.from_list("shades", [PAPER, "#579a98"])  # ink is ≥ 4.5:1 on all of them
 SMALL = 7.5

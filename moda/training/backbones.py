@@ -27,6 +27,7 @@ from transformers import (
 )
 
 from moda.data.catalogue import load_catalogue
+from moda.data.machine import describe_machine
 from moda.data.pixels import PixelDataset
 from moda.evaluation.clip import Clip, recall_at_k
 from moda.presets import PRESETS
@@ -34,7 +35,7 @@ from processing_moda import DEFAULT_PROMPT
 
 from .build import train_tokenizer
 from .curve import losses, write_curve
-from .machine import choose_precision, describe_machine
+from .machine import choose_precision
 from .resume import Clock, keep_stage, last_checkpoint, recall_stage, write_whole
 from .stage import training_arguments
 from .trainer import IGNORED, FollowEpoch, LogWhatIsSaved

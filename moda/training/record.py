@@ -8,13 +8,13 @@ import datasets
 import torch
 import transformers
 
+from moda.data.machine import describe_machine
 from moda.data.sheet import contact_sheet
 from moda.data.wording import ATTRIBUTES
 from moda.evaluation.sentences import describe_rows, score_sentences, spread
 from pictures_moda import load_picture
 
 from .curve import loss_phases, write_curve, write_scores
-from .machine import describe_machine
 from .resume import write_whole
 
 

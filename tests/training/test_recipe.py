@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from conftest import make_model
 
-from moda.training.machine import choose_attention, choose_precision, cpu_computes_bfloat16
+from moda.data.machine import cpu_computes_bfloat16
+from moda.training.machine import choose_attention, choose_precision
 from moda.training.recipe import load_recipe
 from moda.training.stage import plan_batches, training_arguments
 
