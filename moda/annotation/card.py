@@ -25,6 +25,7 @@ MEANINGS = {
     "near_duplicates": (SAMPLE, "few rows show nearly the same picture"),
     "concept_caps": (SAMPLE, "no value has more rows than it may"),
     "unanswered": (TEXT, "the annotator answered"),
+    "nothing_to_say": (TEXT, "the metadata say what the product is"),
     "json": (TEXT, "the answer can be read"),
     "leaked_print": (TEXT, "the text repeats nothing that is printed on the product"),
     "contradiction": (TEXT, "the text does not contradict the metadata"),

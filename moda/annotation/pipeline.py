@@ -5,6 +5,7 @@ import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
 from tqdm.auto import tqdm
@@ -233,6 +234,7 @@ class Annotation:
         if not reads:
             yield from ({} for _ in rows)
             return
+        os.environ.setdefault("OMP_THREAD_LIMIT", "1")  # for the engine, of which as many run at once as there are cores
         images = self.source.rows.select_columns("image")
 
         def read(row):
@@ -295,7 +297,11 @@ class Annotation:
             "checks": recipe.checks,
             "columns": self.source.columns,
             "guessed": self.source.guessed,
-            "facts": {"date": f"{datetime.now(UTC):%Y-%m-%d}", "seed": recipe.sample["seed"]},
+            "facts": {
+                "date": f"{datetime.now(UTC):%Y-%m-%d}",
+                "seed": recipe.sample["seed"],
+                "versions": f"moda {version('moda')}, transformers {version('transformers')}",
+            },
         }
 
     def _told(self, note, again=False):

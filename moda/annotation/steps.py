@@ -21,6 +21,7 @@ from moda.data.endpoint import EndpointError
 EXAMPLES = 6  # of each check, for the report
 SAID = 2000  # characters of an answer that are kept with the reason why it can't be used
 UNANSWERED = "unanswered"
+SILENT = "nothing_to_say"  # of the annotator that knows metadata alone
 
 
 class StepFolder:
@@ -220,6 +221,8 @@ class _Outcomes:
         """The record with its new fields, or the line of the quarantine."""
         if answer.error:
             return self.against(record, UNANSWERED, answer.error, "")
+        if answer.finish_reason == SILENT:
+            return self.against(record, SILENT, "The metadata do not say what kind of product it is.", "")
         try:
             fields = self.read(answer.text, answer.finish_reason)
         except ValueError as error:

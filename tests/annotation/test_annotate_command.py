@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -106,6 +107,25 @@ def test_without_a_model_each_row_gets_a_true_sentence(catalogue, metadata, word
     assert (out / "report.html").is_file() and (out / "dataset" / "README.md").is_file()
     told = capsys.readouterr().out
     assert f"{COUNT} of {COUNT} rows" in told and str(out) in told
+
+
+def test_the_pages_python_opens_it(catalogue, tmp_path):
+    assert annotate(catalogue, tmp_path / "annotated") == 0
+    [block] = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "annotation.md").read_text(), re.S)
+    done = subprocess.run([sys.executable, "-c", block], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.strip().endswith("."), done.stderr[-2000:]
+
+
+def test_a_product_of_which_nothing_is_known_is_put_aside(catalogue, tmp_path):
+    header, *lines = (catalogue / "styles.csv").read_text().splitlines()
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "images").symlink_to(catalogue / "images")
+    bare = lines[0].split(",")[0] + ",NA,NA,NA,NA,NA,NA,NA"
+    (tmp_path / "shop" / "styles.csv").write_text("\n".join([header, bare, *lines[1:20]]) + "\n")
+    assert annotate(tmp_path / "shop", tmp_path / "out") == 0
+    [line] = lines_of(tmp_path / "out" / "describe" / "quarantine.jsonl")
+    assert line["id"] == "1000" and line["check"] == "nothing_to_say" and "what kind" in line["why"]
+    assert Counter(place for _, place in accounts(tmp_path / "out"))["kept"] == 19
 
 
 def test_what_has_not_changed_is_not_done_again(catalogue, tmp_path, capsys):
