@@ -3,6 +3,7 @@
 import io
 import os
 import struct
+import urllib.error
 import urllib.request
 import warnings
 
@@ -57,6 +58,8 @@ def load_picture(source, name=None):
             f"{name} has more than {Image.MAX_IMAGE_PIXELS:,} pixels and may be a decompression bomb; shrink it, or "
             "raise PIL.Image.MAX_IMAGE_PIXELS if you trust it."
         ) from error
+    except (urllib.error.URLError, TimeoutError) as error:
+        raise ValueError(f"{name} could not be fetched ({error}); check its address and the network.") from error
     except Exception as error:  # a broken file can fail anywhere in its decoder
         raise ValueError(f"{name} can't be read as a picture ({error}); remove or replace it.") from error
 

@@ -5,10 +5,12 @@ from typing import Any
 
 from moda.data.endpoint import Endpoint
 
-from .local import load_local, read_licence
 from .metadata import MetadataAnnotator
 from .prompts import Prompt
 from .recipe import LOCAL_FIELDS, check_licence
+
+
+FIELDS = {"describe": (), "refine": ("draft", "metadata")}  # what a step's prompt may name
 
 
 @dataclass
@@ -59,15 +61,23 @@ def open_annotator(step, settings, wording, answers, accepted=(), seed=0):
         writer = MetadataAnnotator(wording, seed)
         return Annotator(writer, writer.identity, None, 1)
     model, licence, prompt = settings["model"], settings["licence"], Prompt(settings["prompt"])
+    prompt.instruction(**dict.fromkeys(FIELDS[step], "")), prompt.reminder("")  # what is wrong with it is told now
     if kind == "local":
-        licence = licence or read_licence(model)
-        check_licence(step, model, licence, accepted)
+        from .local import load_local  # transformers takes seconds to import
+        from .weights import licences_of
+
+        found = licences_of(model, settings.get("adapter"), settings.get("revision"))
+        if licence:
+            check_licence(step, model, licence, accepted)
+        for whose, stated in found.items():  # what a card says counts, whatever the recipe says
+            check_licence(step, whose, stated or licence, accepted)
+        licence = licence or found[model]
         options = {name: settings[name] for name in (*LOCAL_FIELDS, "revision") if name in settings}
         back_end = load_local(model, max_new_tokens=settings["max_tokens"], cache=answers, **options)
         identity = {**back_end.identity, "licence": licence}
     else:
         check_licence(step, model, licence, accepted)
-        names = ("key_from", "parallel", "requests_per_minute", "retries", "timeout")
+        names = ("key_from", "parallel", "requests_per_minute", "retries", "timeout", "revision")
         options = {name: settings[name] for name in names if name in settings}
         parameters = {"max_tokens": settings["max_tokens"], **settings.get("parameters", {})}
         back_end = Endpoint(kind, model, cache=answers, **options, **parameters)

@@ -20,7 +20,9 @@ from .tally import Tally
 ROWS = 100  # of a row group: what a reader, and this writer, hold in memory at once
 CLIP_ROWS = 16  # pictures decoded at once
 SHARD_BYTES = 500 * 2**20
-ANNOTATOR = ("kind", "model", "revision", "licence", "prompt", "prompt_sha256")
+ANNOTATOR = ("kind", "model", "revision", "adapter", "licence", "parameters", "prompt", "prompt_sha256")
+DONE = {"describe": "described", "refine": "refined"}  # where a record says when each step was done
+NO_SCORE = "The CLIP gave no number, so the floor can't be kept."
 DRAFT = ("gender", "category", "colour", "usage")
 PATH = re.compile(r"(?<![\w:/.~])(?:~|\.{1,2})?/(?:[^\s/'\"]+/)+(?=[^\s/'\"]+)")
 
@@ -47,11 +49,12 @@ def assemble(
         records (`Iterable[dict]`): RECORDs after `refine`, one after the other.
         source ([`Source`]): Where `row` of a record leads to its picture, whose encoded bytes are kept as they are.
         splits (`Iterable[str]`): The split of each record.
-        annotators (`dict[str, dict]`): Of `describe` and `refine` each `kind`, `model`, `revision`, `licence`, `prompt` and
-            `prompt_sha256`, as far as there is one. Of a path the last part is kept.
+        annotators (`dict[str, dict]`): Of `describe` and `refine` each `kind`, `model`, `revision`, `adapter`, `licence`,
+            `parameters` (`dict`), `prompt` and `prompt_sha256`, as far as there is one. Of a path the last part is kept.
         folder (`str` or `Path`): Of the run.
-        checks (`Iterable[str]`, *optional*): Names of the checks that were on. A row has passed those that `refined.flags`
-            does not name.
+        checks (`Iterable[str]`, *optional*): Names of the checks that were on. A row that came here has passed them; named in
+            it are those that looked: not `clip_score` without a score or a floor, and not `json`, which reads what models
+            answer, where no step asked one.
         clip_score (`Callable[[list[PIL.Image.Image], list[str]], list[float]]`, *optional*): Scores pictures with sentences.
         floor (`float`, *optional*): CLIPScore below which a row is put in quarantine.
         shard_bytes (`int`, *optional*, defaults to 500 MiB): From how many bytes on a shard is followed by another.
@@ -86,8 +89,8 @@ def assemble(
     shutil.rmtree(draft, ignore_errors=True)
     (draft / "data").mkdir(parents=True)
     quarantine.parent.mkdir(exist_ok=True)
-    annotators = {step: _annotator(annotators.get(step) or {}) for step in ("describe", "refine")}
-    checks = [*checks, *(["clip_score"] if floor is not None and "clip_score" not in checks else [])]
+    annotators = {step: _annotator(annotators.get(step) or {}) for step in DONE}
+    checks = _looking(checks, annotators, floor)
     fields = list(source.metadata(0)) if len(source.rows) else []
     tally = Tally(annotators, fields, checks, floor)
     schema = features_of(fields).arrow_schema
@@ -167,7 +170,15 @@ def without_paths(value):
 
 
 def _annotator(fields):
-    return {name: None if fields.get(name) is None else without_paths(str(fields[name])) for name in ANNOTATOR}
+    found = without_paths({name: fields.get(name) for name in ANNOTATOR})
+    return {name: str(value) if value is not None and name != "parameters" else value for name, value in found.items()}
+
+
+def _looking(checks, annotators, floor):
+    """The checks that look at what these annotators wrote."""
+    models = any(who["kind"] not in (None, "metadata") for who in annotators.values())
+    found = [name for name in checks if name != "clip_score" and (models or name != "json")]
+    return [*found, *(["clip_score"] if floor is not None else [])]
 
 
 def _rows(records, pictures, annotators, fields, checks, clip_score, floor):
@@ -175,8 +186,8 @@ def _rows(records, pictures, annotators, fields, checks, clip_score, floor):
     rows, left_out = [], []
 
     def leave_out(record, check, why):
-        line = {"id": record["id"], "row": record["row"], "check": check, "why": why, "said": record["description"]}
-        left_out.append({**line, "metadata": record["metadata"]})
+        line = {"id": record["id"], "row": record["row"], "check": check, "why": why, "reasons": {check: why}}
+        left_out.append({**line, "said": record["description"], "metadata": record["metadata"]})
 
     found = pictures[[record["row"] for record in records]]["image"]
     for first in range(0, len(records), CLIP_ROWS):
@@ -192,8 +203,8 @@ def _rows(records, pictures, annotators, fields, checks, clip_score, floor):
         for (record, file, _), score in zip(batch, scores, strict=True):
             score = float(score) if score is not None and math.isfinite(score) else None
             if floor is not None and (score is None or score < floor):
-                found_score = "No CLIPScore" if score is None else f"CLIPScore {score:.2f}"
-                leave_out(record, "clip_score", f"{found_score} is below the floor of {floor:.2f}.")
+                why = f"The CLIPScore {score:.2f} is below the floor of {floor:.2f}." if score is not None else NO_SCORE
+                leave_out(record, "clip_score", why)
             else:
                 rows.append((record, _row(record, file, annotators, fields, checks, score)))
     return rows, left_out
@@ -215,13 +226,17 @@ def _row(record, file, annotators, fields, checks, score):
         "metadata": {name: record["metadata"].get(name) for name in fields},
         "group": record["group"],
         "annotators": {
-            "describe": {**annotators["describe"], "date": record["described"]["date"]},
-            "refine": {**annotators["refine"], "date": record["refined"]["date"]},
+            step: {**who, "parameters": _written(who["parameters"]), "date": record[DONE[step]]["date"]}
+            for step, who in annotators.items()
         },
-        "checks": [name for name in checks if name not in record["refined"]["flags"]],
+        "checks": checks,
         "clip_score": score,
     }
     return row if fields else {name: value for name, value in row.items() if name != "metadata"}
+
+
+def _written(parameters):
+    return None if parameters is None else json.dumps(parameters, sort_keys=True, ensure_ascii=False)
 
 
 class _Shards:

@@ -1,6 +1,7 @@
 """Chats with a model of transformers: OpenAI's requests in, greedy answers out, a batch at a time."""
 
 import base64
+import functools
 import inspect
 import re
 from collections.abc import Sequence
@@ -38,26 +39,27 @@ class Question:
 
 
 class Chat:
-    """A vision-language or an instruct model, with what it takes to ask it.
+    """A vision-language or an instruct model, with what it takes to ask it. The model is loaded when it is first asked.
 
     A chat template takes a message's content in parts, or as a string, such as Phi's: there the processor's marks for the
     pictures go in front.
 
     Args:
-        model (`PreTrainedModel`): With `generate`.
+        load (`Callable[[], PreTrainedModel]`): Loads the model, which has `generate`.
         processor (`ProcessorMixin` or `PreTrainedTokenizerBase`): With a chat template. Pads at the left from now on.
         name (`str`): What to call the model in an error.
         limit (`int`): Most tokens of an answer, where a request does not say.
 
     Attributes:
+        model (`PreTrainedModel`): Loaded once, for whoever looks at it first.
         takes_pictures (`bool`): Whether a request may hold pictures.
 
     Raises:
         `ValueError`: If there is no chat template, or in it no place for a picture.
     """
 
-    def __init__(self, model, processor, name, limit):
-        self.model, self.processor, self.name, self.limit = model.eval(), processor, name, limit
+    def __init__(self, load, processor, name, limit):
+        self.load, self.processor, self.name, self.limit = load, processor, name, limit
         self.tokenizer = tokenizer = getattr(processor, "tokenizer", processor)
         self.takes_pictures = getattr(processor, "image_processor", None) is not None
         template = getattr(processor, "chat_template", None) or getattr(tokenizer, "chat_template", None)
@@ -71,13 +73,19 @@ class Chat:
         tokenizer.padding_side = "left"  # generation goes on at the right
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token = tokenizer.eos_token
-        ends = model.generation_config.eos_token_id
-        self.ends = sorted({*(ends if isinstance(ends, list) else [ends]), tokenizer.eos_token_id} - {None})
-        self.context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
         special = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
         longest_first = sorted((mark for mark in special if len(mark) > 1), key=lambda mark: (-len(mark), mark))
         self.special = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
-        self.takes = inspect.signature(model.forward).parameters
+
+    @functools.cached_property
+    def model(self):
+        return self.load().eval()
+
+    @functools.cached_property
+    def ends(self):
+        """The tokens that end an answer."""
+        ends = self.model.generation_config.eos_token_id
+        return sorted({*(ends if isinstance(ends, list) else [ends]), self.tokenizer.eos_token_id} - {None})
 
     def read(self, request):
         """Reads a chat request: `messages`, whose pictures are data URLs, and `max_tokens`.
@@ -121,10 +129,11 @@ class Chat:
         """
         inputs = self._inputs(questions)
         asked, lengths, limit = inputs["input_ids"], inputs["attention_mask"].sum(dim=1).tolist(), questions[0].limit
-        if self.context and max(lengths) + limit > self.context:
+        context = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        if context and max(lengths) + limit > context:
             raise ValueError(
                 f"the prompt takes {max(lengths):,} tokens and the answer up to {limit:,}, together more than the "
-                f"{self.context:,} of {self.name}; shorten it"
+                f"{context:,} of {self.name}; shorten it"
             )
         sequences = self.model.generate(
             **inputs,
@@ -153,7 +162,8 @@ class Chat:
                 options["add_special_tokens"] = False  # the template has written them
             pictures = [question.pictures for question in questions] if questions[0].pictures else None
             inputs = self.processor(text=text, images=pictures, **options)
-        inputs = {name: x for name, x in inputs.items() if name != "token_type_ids" or name in self.takes}
+        takes = inspect.signature(self.model.forward).parameters
+        inputs = {name: x for name, x in inputs.items() if name != "token_type_ids" or name in takes}
         inputs = {name: torch.as_tensor(x).to(self.model.device) for name, x in inputs.items()}
         # A model may count what its masks hold, and bfloat16 counts no further than 256.
         floating = {name for name, x in inputs.items() if x.is_floating_point() and "mask" not in name}

@@ -48,6 +48,8 @@ FOREIGN = frozenset(  # small words of languages whose words for clothes look En
 ALMOST_ENGLISH = ("en", "pcm")  # Nigerian Pidgin is what py3langid hears in "A saree for women."
 LATIN_END = "\u0250"
 TWICE = frozenset("pom very so really bling cha yo tom pow super that had".split())
+LONGEST_WORD = 40  # characters, with the blank
+MOST_CHECKED = 2_000  # characters; of what is longer and too long, nothing else is worth the time
 LOOP = re.compile(r"(\S{2,12}?)\1{3,}|([^\W\d])\2{3,}|([!?])\3{3,}")
 
 
@@ -68,12 +70,14 @@ def picture_aspect(width, height, settings):
 
 
 def length(sentence, record, settings):
-    """Says why a sentence is too short or too long, in words; else `None`."""
+    """Says why a sentence is too short or too long, in words, or has more characters than so many words can; else `None`."""
     words = len(WORD.findall(sentence))
     if words < settings["min_words"]:
         return f"The description has {_count(words)}; write at least {settings['min_words']}."
     if words > settings["max_words"]:
         return f"The description has {_count(words)}; write at most {settings['max_words']}."
+    if len(sentence) > LONGEST_WORD * settings["max_words"]:
+        return f"The description has {len(sentence):,} characters; write at most {settings['max_words']} words."
     return None
 
 
@@ -91,14 +95,14 @@ def language(sentence, record, settings):
             foreign, english = (sum(word in small for word in words) for small in (FOREIGN, ENGLISH))
             if 2 * known >= len(words) and foreign <= english or 3 * known >= len(words) and foreign < english:
                 return None
-            if foreign <= english and _identifier().classify(sentence)[0] in ALMOST_ENGLISH:
+            if foreign <= english and _identifier().classify(sentence[:MOST_CHECKED])[0] in ALMOST_ENGLISH:
                 return None
         return "The description is not in English; write it in English."
     if wanted not in _identifier().labels:
         raise ValueError(
             f"checks.language.language is {wanted!r}; give a code of two letters that py3langid knows, such as en."
         )
-    heard = _identifier().classify(sentence)[0]
+    heard = _identifier().classify(sentence[:MOST_CHECKED])[0]
     return None if heard == wanted else f"The description seems to be in {heard!r}; write it in {wanted!r}."
 
 
@@ -163,6 +167,7 @@ SENTENCES = {
     "leaked_print": leaked_print,
     "contradiction": contradiction,
 }
+TEXT_CHECKS = tuple(SENTENCES)
 # Which checks apply where. A draft may break any of those that the second annotator mends; a refined sentence may break none.
 POINTS = {"pictures": PICTURES, "drafts": SENTENCES, "refined": SENTENCES}
 
@@ -177,7 +182,8 @@ def failures(text, record, settings, point):
         point (`str`): `"pictures"`, `"drafts"` or `"refined"`.
 
     Returns:
-        `dict[str, str]`: The checks that fail, in order, each with one sentence why, which tells the model as well.
+        `dict[str, str]`: The checks that fail, in order, each with one sentence why, which tells the model as well. Only
+        `length`, where a sentence too long has more than 2,000 characters.
 
     Raises:
         `ValueError`: If the point is unknown.
@@ -197,6 +203,8 @@ def failures(text, record, settings, point):
         why = check(*text, chosen) if point == "pictures" else check(text, record, chosen)
         if why:
             found[name] = why
+            if name == "length" and len(text) > MOST_CHECKED:
+                break
     return found
 
 

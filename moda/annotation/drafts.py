@@ -5,7 +5,7 @@ import itertools
 import re
 
 from moda.data.answer_cache import REFUSAL
-from moda.data.loose_json import is_placeholder, read_object
+from moda.data.loose_json import MOST_READ, is_placeholder, read_object, without_thoughts, writable
 
 
 # What models call the keys, in lower case; the first is ours.
@@ -42,15 +42,18 @@ REMARK = re.compile(
 )
 MARKS = (  # of markdown, and what is left of it
     (re.compile(r"^\s*(?:[#>]+|[-*•+]|\d+[.)])\s+", re.MULTILINE), ""),
-    (re.compile(r"!?\[([^\]]*)\]\([^)]*\)"), r"\1"),
-    (re.compile(r"(\*{2,3}|_{2,3}|~~)(?=\S)(.+?)(?<=\S)\1"), r"\2"),
+    (re.compile(r"!?\[([^\[\]]{0,300})\]\([^()]{0,300}\)"), r"\1"),
+    (re.compile(r"(\*{2,3}|_{2,3}|~~)(?=\S)(.{1,300}?)(?<=\S)\1"), r"\2"),
     (re.compile(r"(?<!\w)([*_`])(?=\S)([^*_`]+)(?<=\S)\1(?!\w)"), r'"\2"'),  # as quotes: it may be what is printed
     (re.compile(r"<\|[^|<>]{1,30}\|>|</?(?:s|b|i|p|em|strong|br)\s*/?>", re.IGNORECASE), " "),
 )
-LABELLED = re.compile(
-    r"(?:^[^\w\n]*|>\s*<)(description|gender|category|colou?r|usage)[\"'*`]*\s*[:>][*\s\"']*(\S[^\n]*?)[\"'*]*,?\s*(?:</[^\n>]*(?=>)|\n)",
+LABELLED = re.compile(  # each repetition has an end, or it would take minutes over what a model says in a loop
+    r"(?:^[^\w\n]*|> ?<)(description|gender|category|colou?r|usage)[\"'*`]{0,4}\s?[:>][*\s\"']{0,6}"
+    r"(\S[^\n]{0,600}?)[\"'*]{0,4},?\s?(?:</[^\n>]{0,40}(?=>)|\n)",
     re.IGNORECASE | re.MULTILINE,
 )
+LABELS_WITHIN = 4_000  # characters
+LONGEST_UNKNOWN = 60  # characters
 QUOTED = re.compile(r"([\"“'‘])(.*)[\"”'’]", re.DOTALL)
 
 
@@ -65,7 +68,7 @@ def parse_draft(text, finish_reason=None):
 
     Returns:
         `dict[str, str | None]`: `description`, and `gender`, `category`, `colour`, `usage`, which are `None` where the answer
-        lacks them or calls them unknown. Of a list the items are joined with "and"; markdown is gone.
+        lacks them or calls them unknown; all can be written as UTF-8. Of a list the items are joined with "and"; markdown is gone.
 
     Raises:
         `ValueError`: With one sentence why there is no description, which tells the model as well.
@@ -77,22 +80,22 @@ def parse_draft(text, finish_reason=None):
     {'description': "A pink women's blouse with lace trim, perfect for formal occasions.", 'gender': None, ...}
     ```
     """
-    _check_ending(text, finish_reason)
+    text, cut = _spoken(text, finish_reason)
     text = html.unescape(text) if "&quot;" in text else text
     if "{" not in text and text.lstrip().startswith(('"', "'")):
         text = "{" + text
     try:
         return read_object(text, accept=_as_draft, partial=True)
     except ValueError:
-        labelled = _labelled(text, finish_reason)
+        labelled = _labelled(text, cut)
         if "description" not in labelled:
             raise
         return _as_draft(labelled)
 
 
-def _labelled(text, finish_reason):
+def _labelled(text, cut):
     """The fields of an answer that has them without braces: as YAML, as a list, in tags. The last line may be cut."""
-    text += "" if finish_reason == "length" else "\n"
+    text = re.sub(r"[^\S\n]+", " ", text[:LABELS_WITHIN]) + ("" if cut or len(text) > LABELS_WITHIN else "\n")
     return {match[1].lower(): match[2].rstrip(",") for match in LABELLED.finditer(text)} if "{" not in text else {}
 
 
@@ -100,7 +103,7 @@ def parse_refined(text, finish_reason=None):
     """Reads the refined sentence from what the second annotator answered: as JSON, or as plain text.
 
     Args:
-        text (`str`): The answer. In plain text, "Here is the refined description:" and remarks after the sentence fall away.
+        text (`str`): The answer. It must not be all in capitals. In plain text, "Here is the refined description:" and remarks after the sentence fall away.
         finish_reason (`str`, *optional*): Why the answer ended; plain text that ended by `"length"` is not used.
 
     Returns:
@@ -109,25 +112,34 @@ def parse_refined(text, finish_reason=None):
     Raises:
         `ValueError`: With one sentence why there is none, which tells the model as well.
     """
-    _check_ending(text, finish_reason)
-    plain = re.sub(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|$)|^.*?</think(?:ing)?>", "", text, flags=re.DOTALL)
+    plain, cut = _spoken(text, finish_reason)
     if "{" in plain:
-        return read_object(text, accept=lambda found: _as_draft(found)["description"], partial=True)
-    if finish_reason == "length":
+        return read_object(plain, accept=lambda found: _quiet(_as_draft(found)["description"]), partial=True)
+    if cut:
         raise ValueError("The answer was cut off before the description ended; make it shorter.")
     plain = re.sub(r"```\w*", "", plain)
     lines = [line.strip() for line in PREFACE.sub("", plain, count=1).splitlines() if line.strip()]
     while len(lines) > 1 and REMARK.match(lines[0]):
         del lines[0]
     said = lines[:1] + list(itertools.takewhile(lambda line: not REMARK.match(line), lines[1:]))
-    return _description(" ".join(said))
+    return _quiet(_description(" ".join(said)))
 
 
-def _check_ending(text, finish_reason):
+def _quiet(sentence):
+    """The sentence, which must not be in capitals: drafts may, since they are rewritten, but nobody would train on these."""
+    if sentence.isupper() and len(sentence.split()) >= 3:
+        raise ValueError("The description is all in capitals; write it as a sentence.")
+    return sentence
+
+
+def _spoken(text, finish_reason):
+    """What is read of an answer, and whether its end is missing."""
     if finish_reason == "content_filter":
         raise ValueError("The answer was withheld by a content filter.")
-    if not text.strip():
-        raise ValueError("The answer is empty.")
+    spoken, thinking = without_thoughts(text)
+    if not spoken.strip():
+        raise ValueError("The answer was cut off before the description began." if thinking else "The answer is empty.")
+    return spoken[:MOST_READ], thinking or finish_reason == "length" or len(spoken) > MOST_READ
 
 
 def _as_draft(found):
@@ -156,11 +168,12 @@ def _plain(value):
         return " and ".join(dict.fromkeys(filter(None, map(_plain, value)))) or None
     if not isinstance(value, (str, int, float)) or isinstance(value, bool):
         return None
-    text = html.unescape(str(value))
+    text = writable(html.unescape(str(value)))
     for pattern, instead in MARKS:
         text = pattern.sub(instead, text)
     text = " ".join(text.split()).strip("*_`# ")
-    return None if UNKNOWN.fullmatch(text) or is_placeholder(text) else text
+    unknown = len(text) <= LONGEST_UNKNOWN and UNKNOWN.fullmatch(text)
+    return None if unknown or is_placeholder(text) else text
 
 
 def _description(text):

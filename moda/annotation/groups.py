@@ -59,7 +59,21 @@ def near_duplicates(
     shared = Counter(names)
     names = [name if name and shared[name] <= most_a_title else None for name in names]
     digests = [digest.tobytes() if isinstance(digest, np.ndarray) else digest for digest in digests]
-    return _by_appearance(_join(len(hashes), *(_same(values) for values in (looks.tolist(), digests, names))))
+    return joined(looks.tolist(), digests, *([names] if titles is not None else []))
+
+
+def joined(*labels):
+    """Joins rows that share a label in any of several labellings.
+
+    Args:
+        labels (`Sequence`): Each of a label a row; `None` is shared with nobody.
+
+    Returns:
+        `np.ndarray`: `int64`, `(rows,)`: the group of each row, counted from 0 by first appearance.
+    """
+    if not len(labels[0]):
+        return np.zeros(0, np.int64)
+    return _by_appearance(_join(len(labels[0]), *map(_same, labels)))
 
 
 def _same_look(hashes, thumbs, distance, tolerance, longest_chain):

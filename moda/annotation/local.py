@@ -12,24 +12,20 @@ import torch
 from accelerate import PartialState
 from accelerate.utils import release_memory
 from accelerate.utils.memory import should_reduce_batch_size
-from huggingface_hub import ModelCard, hf_hub_download
-from huggingface_hub.errors import HfHubHTTPError, HTTPError
+from huggingface_hub import hf_hub_download
 from jinja2 import TemplateError
 from tqdm.auto import tqdm
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, AutoProcessor
-from transformers.models.auto import modeling_auto
-from yaml import YAMLError
+from transformers import AutoConfig, AutoProcessor
+from transformers.utils import is_peft_available
 
 from moda.data.answer_cache import Answer, AnswerCache
 from moda.data.machine import cpu_computes_bfloat16
 from moda.data.store import CACHE
 
 from .chat import Chat, Question
-from .weights import adapter_folder, digest_of
+from .weights import KNOWN, adapter_folder, auto_class, digest_of, one_line, opening
 
 
-# The main branch of this one holds remote code; what transformers opens by itself is in a pull request.
-KNOWN = {"microsoft/Phi-4-multimodal-instruct": {"adapter": "vision-lora", "revision": "refs/pr/70"}}
 AHEAD = 8  # batches of requests that may wait for one that is asked
 FAILURES = (ValueError, TypeError, LookupError, ArithmeticError, RuntimeError, MemoryError, OSError, TemplateError)
 
@@ -47,10 +43,11 @@ class LocalModel:
     """A vision-language or an instruct model of transformers, with the interface of [`~moda.data.endpoint.Endpoint`].
 
     It answers greedily. Neighbouring requests with as many pictures are answered at once; whose answers are on disk before
-    they are returned, in a file that only grows. A run that was killed, and a second run, find them there.
+    they are returned, in a file that only grows. A run that was killed, and a second run, find them there; where all are
+    there, the weights are never loaded.
 
     Args:
-        model (`PreTrainedModel`), processor (`ProcessorMixin` or `PreTrainedTokenizerBase`): See [`Chat`].
+        load (`Callable[[], PreTrainedModel]`), processor (`ProcessorMixin` or `PreTrainedTokenizerBase`): See [`Chat`].
         name (`str`): What to call the model.
         revision (`str`): Which weights of that name; part of the cache's key. [`load_local`] finds it.
         adapter (`str`, *optional*): The adapter that is on.
@@ -80,7 +77,7 @@ class LocalModel:
 
     def __init__(
         self,
-        model,
+        load,
         processor,
         name,
         revision,
@@ -89,10 +86,10 @@ class LocalModel:
         max_new_tokens=300,
         cache=CACHE / "answers",
     ):
-        self.batch_size = (4 if model.device.type == "cpu" else 16) if batch_size is None else batch_size
+        self.batch_size = (4 if PartialState().device.type == "cpu" else 16) if batch_size is None else batch_size
         if self.batch_size < 1 or max_new_tokens < 1:
             raise ValueError(f"batch_size is {batch_size}, max_new_tokens {max_new_tokens}; give at least 1.")
-        self.name, self.chat = name, Chat(model, processor, name, max_new_tokens)
+        self.name, self.chat = name, Chat(load, processor, name, max_new_tokens)
         self.identity = {
             "kind": "local",
             "model": name,
@@ -124,6 +121,9 @@ class LocalModel:
         Yields:
             [`Answer`]: In the order of the requests. One that can't be answered (a broken picture, a prompt longer than the
             model's context) has an `error`, and the rest goes on.
+
+        Raises:
+            `ValueError`: If the weights can't be loaded.
         """
         total = len(requests) if total is None and hasattr(requests, "__len__") else total
         self.problem, done, missing, trouble = None, 0, 0, None
@@ -175,16 +175,17 @@ class LocalModel:
         try:
             return Waiting(key, self.chat.read(request))
         except FAILURES as error:
-            return Waiting(key, answer=Answer(error=_one_line(error)))
+            return Waiting(key, answer=Answer(error=one_line(error)))
 
     def _ask(self, batch):
         """Answers a batch; one that fails is asked in halves, down to the request that is the reason."""
         if not batch:
             return
+        _ = self.chat.model  # loaded here, since what can't be is no fault of a request
         try:
             answers, failure = self.chat.answer([waiting.question for waiting in batch]), None
         except FAILURES as error:
-            failure, scarce = _one_line(error), isinstance(error, MemoryError) or should_reduce_batch_size(error)
+            failure, scarce = one_line(error), isinstance(error, MemoryError) or should_reduce_batch_size(error)
         if failure is None:
             for waiting, answer in zip(batch, answers):
                 self._answers.add(waiting.key, self.name, answer)
@@ -208,9 +209,10 @@ class LocalModel:
 
 
 def load_local(name, adapter=None, revision=None, trust_remote_code=False, **options):
-    """Loads a model of transformers to ask. It runs on the GPU if there is one.
+    """Opens a model of transformers to ask. Its weights are fetched and loaded with the first question that is new.
 
-    There it has the precision of its weights; on a CPU bfloat16 where the processor computes it, else float32.
+    It runs on the GPU if there is one, with the precision of its weights; else in bfloat16 where the processor computes it,
+    and in float32 where it does not.
 
     Args:
         name (`str`): Folder or id of a vision-language model that chats, or of an instruct model, in safetensors.
@@ -227,74 +229,41 @@ def load_local(name, adapter=None, revision=None, trust_remote_code=False, **opt
     Raises:
         `ValueError`: If there is no such model, it can't be asked, or it needs a package that is not there.
     """
-    known = KNOWN.get(name, {})
+    known, is_folder = KNOWN.get(name, {}), os.path.isdir(name)
     adapter, revision = adapter or known.get("adapter"), revision or known.get("revision")
-    device = PartialState().device
-    dtype = "auto" if device.type != "cpu" else torch.bfloat16 if cpu_computes_bfloat16() else torch.float32
-    try:
-        if not os.path.isdir(name):  # the commit that the branch is at now, for all that is fetched
+    own = adapter and "/" not in adapter
+    with opening(name):
+        if not is_folder:  # the commit that the branch is at now, for all that is fetched
             revision = Path(hf_hub_download(name, "config.json", revision=revision)).parent.name
         hub = {"revision": revision, "trust_remote_code": trust_remote_code}
-        config = AutoConfig.from_pretrained(name, **hub)
-        processor = AutoProcessor.from_pretrained(name, **hub)  # before gigabytes are fetched and read
-        auto = _auto_class(config)
-        folders = [adapter_folder(name, adapter, revision)] if adapter else []
-        model = auto.from_pretrained(name, dtype=dtype, use_safetensors=True, **hub)
+        auto = auto_class(AutoConfig.from_pretrained(name, **hub))
+        commits, folders = ([], [name]) if is_folder else ([revision], [])
+        of_adapter = revision if own else None
         if adapter:
-            model.load_adapter(str(folders[0]), adapter_name="annotator")
-            model.set_adapter("annotator")
-    except (OSError, ValueError, ImportError, HfHubHTTPError, HTTPError) as error:
-        raise ValueError(f"{name} can't annotate here ({_reason(error)}); {_way_out(error)}.") from error
-    if os.path.isdir(name):
-        name, version = Path(name).resolve().name, digest_of(name, *folders)
-    else:
-        version = f"{revision}+{digest_of(folders[0])}" if adapter and "/" in adapter else revision
-    adapter = adapter and adapter.rstrip("/").rpartition("/")[2]
-    return LocalModel(model.to(device), processor, name, version, adapter, **options)
+            folder = adapter_folder(name, adapter, of_adapter, weights=False)
+            if os.path.isdir(name if own else adapter):
+                folders.append(folder)
+            elif not own:
+                of_adapter = folder.name
+                commits.append(of_adapter)
+            if not is_peft_available():
+                raise ImportError("its adapter needs peft")
+        processor = AutoProcessor.from_pretrained(name, **hub)
+        if is_folder and not list(Path(name).glob("*.safetensors")):
+            raise ValueError("there are no safetensors in it")
+        version = "+".join(commits + [digest_of(*folders)] * bool(folders))
 
+    def load():
+        device = PartialState().device
+        dtype = "auto" if device.type != "cpu" else torch.bfloat16 if cpu_computes_bfloat16() else torch.float32
+        with opening(name):
+            folder = adapter and adapter_folder(name, adapter, of_adapter)
+            model = auto.from_pretrained(name, dtype=dtype, use_safetensors=True, **hub)
+            if folder:
+                model.load_adapter(str(folder), adapter_name="annotator")
+                model.set_adapter("annotator")
+            return model.to(device)
 
-def read_licence(model):
-    """The licence that a model's card states, such as `"mit"`.
-
-    Args:
-        model (`str`): Folder, or id on the Hub.
-
-    Returns:
-        `str`, *optional*: `None` where no card can be read, or it does not say.
-    """
-    try:
-        card = (
-            Path(model) / "README.md" if os.path.isdir(model) else hf_hub_download(model, "README.md", etag_timeout=5)
-        )
-        licence = ModelCard.load(card).data.license
-    except (OSError, ValueError, HfHubHTTPError, HTTPError, YAMLError):
-        return None
-    return licence if isinstance(licence, str) else None
-
-
-def _auto_class(config):
-    own = getattr(config, "auto_map", None) or {}
-    for auto, names in (
-        (AutoModelForImageTextToText, modeling_auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES),
-        (AutoModelForCausalLM, modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES),
-    ):
-        if config.model_type in names or auto.__name__ in own:
-            return auto
-    raise ValueError(f"a model of type {config.model_type!r} writes no answers")
-
-
-def _reason(error):
-    return "its processor needs torchvision" if "orchvision" in str(error) else _one_line(error)
-
-
-def _way_out(error):
-    if "orchvision" in str(error):
-        return "pip install torchvision, ask it behind an endpoint, or give another model"
-    if "peft" in str(error).lower():
-        return "pip install peft for its adapter, or give another model"
-    return "give a folder or an id that holds a model that chats, such as microsoft/Phi-3-mini-4k-instruct"
-
-
-def _one_line(error):
-    lines = str(error).strip().split("\n")
-    return lines[0].rstrip(".") or type(error).__name__
+    called = Path(name).resolve().name if is_folder else name
+    short = adapter and adapter.rstrip("/").rpartition("/")[2]
+    return LocalModel(load, processor, called, version, short, **options)

@@ -5,14 +5,16 @@ import json
 import random
 from collections import Counter
 from datetime import UTC, datetime
+from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from moda.data import kaggle_words, words
+from moda.data import words
 from moda.data.answer_cache import Answer
 from moda.data.wording import ATTRIBUTES, DRAWN_TEMPLATES, TEMPLATES
 
 
+CODE = (Path(__file__).parents[1] / "data", Path(__file__))  # the tables, what reads them, and this
 PATTERNS = range(DRAWN_TEMPLATES, len(TEMPLATES))
 DRAFT = {"gender": "gender", "category": "articleType", "colour": "baseColour", "usage": "usage"}
 
@@ -32,8 +34,9 @@ class MetadataAnnotator:
             there are changes nothing.
 
     Attributes:
-        identity (`dict`): `kind`, `model`, `revision` (a digest of the tables of words and patterns) and `licence`, which is
-            `None`, since no model's terms bind the sentences.
+        identity (`dict`): `kind`, `model`, `revision` (a digest of the catalogue's values, the tables of words and patterns,
+            and the code that reads them), `parameters` (the seed) and `licence`, which is `None`, since no model's terms
+            bind the sentences.
         counts (`Counter`): `asked`, and `silent`, those with nothing to say.
         problem: `None`; nothing keeps it from answering.
 
@@ -43,13 +46,19 @@ class MetadataAnnotator:
     >>> writer = MetadataAnnotator(Wording())
     >>> record = {"id": "7", "metadata": {"articleType": "Jeans", "baseColour": "Navy Blue", "gender": "Men"}}
     >>> writer.draft(record)["description"]
-    "A pair of men's jeans in navy blue."
+    "A pair of men's navy blue jeans."
     ```
     """
 
     def __init__(self, wording, seed=0):
         self.wording, self.seed = wording, seed
-        self.identity = {"kind": "metadata", "model": "metadata", "revision": _revision(), "licence": None}
+        self.identity = {
+            "kind": "metadata",
+            "model": "metadata",
+            "revision": _revision(wording),
+            "parameters": {"seed": seed},
+            "licence": None,
+        }
         self.counts, self.problem = Counter(), None
 
     def draft(self, record):
@@ -63,12 +72,16 @@ class MetadataAnnotator:
             or `None`, where the metadata do not say what it is.
         """
         known = {name: value for name, value in record["metadata"].items() if self._holds(name, value)}
-        pattern = random.Random(f"{self.seed}-{record['id']}").choice(PATTERNS)
         kind = self.wording.kind(known)
         if kind is None:
             return None
+        said = self.wording.write(known, random.Random(f"{self.seed}-{record['id']}").choice(PATTERNS))
         draft = {name: known.get(column) for name, column in DRAFT.items()}
-        return {"description": self.wording.write(known, pattern), **draft, "category": kind}
+        return {"description": said, **draft, "category": kind}
+
+    def known(self, request):
+        """`None`, as whoever has no cache of answers says: it writes faster than one is read."""
+        return None
 
     def _holds(self, name, value):
         if not value or value.lower() in words.UNKNOWN:
@@ -102,12 +115,10 @@ class MetadataAnnotator:
             yield Answer(text=json.dumps(said, ensure_ascii=False), finish_reason="stop", date=today)
 
 
-def _revision():
-    """Digest of all that the sentences are made of."""
-    tables = {
-        name: sorted(table) if isinstance(table, frozenset) else table
-        for module in (words, kaggle_words)
-        for name, table in sorted(vars(module).items())
-        if name.isupper()
-    }
-    return hashlib.sha256(json.dumps([TEMPLATES, tables], sort_keys=True).encode()).hexdigest()[:12]
+def _revision(wording):
+    """Digest of all that the sentences are made of: the code with its tables and patterns, and the catalogue's values."""
+    digest = hashlib.sha256(json.dumps(wording.lexicon.values, sort_keys=True).encode())
+    for place in CODE:
+        for file in sorted(place.glob("*.py")) or [place]:
+            digest.update(f"{file.name} ".encode() + file.read_bytes())
+    return digest.hexdigest()[:12]

@@ -4,7 +4,6 @@ import base64
 import hashlib
 import io
 import os
-import warnings
 
 import imagehash
 import numpy as np
@@ -85,7 +84,7 @@ def picture_url(image, longest=768):
     """Makes a data URL of a picture, as requests to vision-language models take it.
 
     A JPEG, PNG or WebP file that is upright, opaque, RGB or grey and not too large is sent as it is; anything else upright
-    and shrunk, as JPEG of quality 90.
+    and shrunk, as JPEG of quality 90. A large JPEG is decoded at a fraction of its size. Threads may do this side by side.
 
     Args:
         image (`dict`, `bytes`, `str` or `PIL.Image.Image`): A row's `image`, or whatever [`load_picture`] opens.
@@ -101,7 +100,10 @@ def picture_url(image, longest=768):
     content = _content(image)
     kind = content and _sent_as_it_is(content, longest)
     if not kind:
-        picture = load_picture(image)
+        picture = _jpeg(content)
+        if picture:
+            picture.draft(None, [-(-side * longest // max(picture.size)) for side in picture.size])
+        picture = load_picture(picture or image, image.get("path") if isinstance(image, dict) else None)
         picture.thumbnail((longest, longest), Image.Resampling.LANCZOS)
         file, kind = io.BytesIO(), SENT["JPEG"]
         picture.save(file, "JPEG", quality=90)
@@ -143,18 +145,24 @@ class _Reduced:
 
     def __getitem__(self, index):
         image = self.rows[index]["image"]
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error", Image.DecompressionBombWarning)
-                picture = Image.open(io.BytesIO(_content(image)))
-            if picture.format != "JPEG":
-                return {"image": image}
-            size = picture.size[::-1] if picture.getexif().get(ORIENTATION, 1) in SIDEWAYS else picture.size
-            picture.draft(None, (ENOUGH, ENOUGH))
-            picture.info[FULL_SIZE] = size
-            return {"image": picture}
-        except Exception:  # a broken file can fail anywhere in its decoder; load_picture says how
+        picture = _jpeg(_content(image))
+        if not picture:
             return {"image": image}
+        sideways = picture.getexif().get(ORIENTATION, 1) in SIDEWAYS
+        picture.info[FULL_SIZE] = picture.size[::-1] if sideways else picture.size
+        picture.draft(None, (ENOUGH, ENOUGH))
+        return {"image": picture}
+
+
+def _jpeg(content):
+    """Opens a JPEG file whose header can be read and whose size is no attack; `None` of anything else. Nothing is decoded."""
+    try:
+        picture = Image.open(io.BytesIO(content))
+        picture.getexif()
+        too_large = Image.MAX_IMAGE_PIXELS and picture.width * picture.height > Image.MAX_IMAGE_PIXELS
+        return picture if picture.format == "JPEG" and not too_large else None
+    except Exception:  # a broken file can fail anywhere in its decoder; load_picture says how
+        return None
 
 
 def _look(picture):

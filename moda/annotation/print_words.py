@@ -48,6 +48,7 @@ SLOGAN = re.compile(
     re.IGNORECASE,
 )
 SPOKEN = frozenset("be me my i im i'm you your yours we us our am dont don't never always lets let's who why".split())
+URGED = frozenset("born believe chase choose eat explore follow get hello keep live stay think".split())
 PLACES = frozenset("all around back bottom front over side throughout top".split())
 LITTLE = frozenset("a an the to of in on and or no my your is it for with at by n be".split())
 # Before a letter that stands alone.
@@ -71,13 +72,14 @@ SCRIPTS = "japanese|chinese|korean|arabic|hindi|devanagari|cyrillic|greek|thai|u
 WRITING = _pattern(
     r"\b(?:"
     + _words(
-        "text, logo, logotype, wordmark, lettering, slogan, tagline, motto, catchphrase, wording, typography, typographic",
+        "text, logo, logotype, wordmark, lettering, slogan, tagline, motto, catchphrase, wording, sentence, typography, typographic",
         "typographical, calligraphy, calligraphic, alphabet, alphabetic, initial, hashtag, branding, branded, trademark",
         "autograph, autographed, barcode, caption, quote, quotation, acronym, watermark, swoosh, verse, lyric, phrase, font",
         "inscription, inscribed, lettered, handwriting, writing, written, spelled, spelt, spelling, captioned, labelled, labeled",
-        "kanji, hiragana, katakana, hangul, saying, reads out",
+        "kanji, hiragana, katakana, hangul, devanagari, cyrillic, saying, reads out",
     )
     + r")\b",
+    r"\bbrand(?:\s+name)?\s*[:=]",
     r"\breads(?!\s+(?:as|like|more|less)\b)",
     r"\b(?:says|spells)(?!\s+(?:it all|style|summer|elegance|class|luxury|comfort|casual|formal|party|fun)\b)",
     r"\b(?<!for )(?<!easy )(?<!light )reading(?!\s+(?:glass|spectacle|lamp|light|room|lens|eyewear|frame|or|and|in))",
@@ -89,7 +91,7 @@ WRITING = _pattern(
     rf"\b{_OWNER}\s+(?:names?|emblems?|labels?|marks?|markings?|signatures?|insignias?|tags?|symbols?|badges?|crests?|monograms?)\b",
     r"\bnames?(?=\s+(?:on|across|printed|embroidered|engraved|in|and number|tag|is|stamped|along|at|of the)\b)",
     r"\b(?:its|the|a|printed|embroidered)\s+names?\b",
-    r"\b(?:the|its|a|visible|prominent)\s+brand(?=\s*(?:on|across|at|in|over|printed|is|visible|embroidered)\b|[,.])",
+    r"\b(?:the|its|a|visible|prominent)\s+brand(?=\s*(?:on|across|at|in|over|printed|is|visible|embroidered|patch|plate|badge|mark|stamp)\b|[,.])",
     r"\b(?:from|by|of)\s+(?:the|an?)\s+(?:[\w-]+\s+)?brand\b(?!\s*-?new)",
     r"\bin\s+(?:(?:upper|lower)[- ]?case|(?:(?:block|bold)\s+)?capitals)\b",
     rf"\b(?:{SCRIPTS})\s+(?:characters?|letters?|scripts?|symbols?)\b",
@@ -130,7 +132,9 @@ UNIT = re.compile(
         "panelled, gear, thread, ply, karat, carat, k, kt, ct, in 1, in one, way, tier, tiered, layer, shade, colour, color, coloured",
         "stone, bead, eyelet, card, wheel, jewel, stripe, row, gb, mah, w, v, mp, mpx, quarter, sleeve, length, fourth, th, st, nd, rd",
         "s, d, spf, style, ring, bangle, lense, lens, to, or, individual, different, small, large, front, side, inner, outer, separate",
-        "main, zip, zipped, zippered, interior, exterior, matching, point, fold, step, blade",
+        "main, zip, zipped, zippered, interior, exterior, matching, point, fold, step, blade, sterling, tc, thread count, second, week",
+        "teeth, speed, volt, watt, amp, hz, needle, pin, prong, yard, pound, lb, micron, tog, person, people, strand, hook, spinner",
+        "wheeled, note, coin, pleat, waist",
     )
     + r"\b|and \d))",
     re.IGNORECASE,
@@ -138,7 +142,7 @@ UNIT = re.compile(
 SIZE = re.compile(r"\b(?:sizes?|uk|us|eu|of|grade|aged?|ages|spf|to)\s*$", re.IGNORECASE)
 COUNTED = re.compile(
     r"(?:\b(?:sizes?|uk|us|eu|spf|upf|uv|aged?|ages|of|about|around|approximately|to|over|under|least|than|with|has|have|by|x|holds|"
-    r"fits|includes|contains|grade|sterling|cut|and|or|for|waist|from|between)|[-–/.,×+:]|\d)\s*$",
+    r"fits|includes|contains|grade|sterling|cut|and|or|for|waist|leg|inseam|length|width|height|quantity|from|between)|[-–/.,×+:]|\d)\s*$",
     re.IGNORECASE,
 )
 MEASURE = re.compile(  # 3D, 50mm, 18k, 1970s, 4XL, SPF50, Y2K
@@ -149,11 +153,13 @@ MEASURE = re.compile(  # 3D, 50mm, 18k, 1970s, 4XL, SPF50, Y2K
 DIAL = re.compile(r"\b(?:dials?|watch|watches|clock|hours?|chronograph)\b", re.IGNORECASE)  # has numbers by nature
 
 ABBREVIATIONS = frozenset(
-    "2d 3d 4d aa aaa abs ac ai am amoled atm bb bpa cc cd cm cr39 cz dc dd diy dslr dvd edp edt eu eur eva fm gb gps gsm hd hdpe id ii iii "
-    "ipad iphone iv ix lbs lcd led macbook mah ml mm mp3 nfc ok oled oz pa pc pe pet pm pp pu pvc qi qr rfid rgb sd sim spf ss tpe tpr tpu "
+    "2d 3d 4d aa aaa abs ac ai am amoled aop atm bb bpa cc cd cm cr39 cz dc dd diy dslr dvd edp edt eu eur eva fm gb gps gmt gsm hd hdpe id ii iii "
+    "ipad iphone iv ix lbs lcd led macbook mah ml mm mop mp3 nato nfc ok oled oz pa pc pe pet pm pp pu pvc qi qr rfid rgb sd sim spf ss tc tpe tpr tpu tsa "
     "tr90 tv uk upf us usb uv uva uvb vi vii viii vip xi xii xl xs xxl xxs xxxl".split()
 )
-SENTENCE_START = re.compile(r"(?:^|[.!?:;—–•]\s+|\n)[\s\"'“‘(*-]*$")
+SENTENCE_START = re.compile(r"(?:^|[.!?—–]\s+|[:;•·|►✓✔]\s*|\s-\s+|\n|(?:^|\s)\d{1,2}[.)]\s+)[\s\"'“‘(*•·►✓✔-]*$")
+LABEL = re.compile(r"(?:\s\w+)?\s?:\s|\s[-–—]\s")  # what stands before it: "Sleeve Length: Long", "FABRIC - Cotton"
+LISTED = re.compile(r"[.)]\s+\w")  # the number of a list's item
 THING = re.compile(
     r"[-\s]+(?:colou?r|hue|shade|tone|tint|flavou?r|scent|fragrance|motif|print|pattern|shape|fruit|design)",
     re.IGNORECASE,

@@ -6,7 +6,11 @@ the caption filters of Gadre et al., "DataComp" (2023), and Radenovic et al., "F
 
 import functools
 import importlib.util
+import json
 import shutil
+import threading
+from contextlib import suppress
+from pathlib import Path
 
 from PIL import Image, ImageOps
 
@@ -68,6 +72,64 @@ def printed_words(image):
         if float(confidence) >= CONFIDENT and len(word) >= SHORTEST and word.isalpha():
             words.setdefault(word.casefold(), word)
     return list(words.values())
+
+
+class PrintReader:
+    """Reads the words in pictures, each picture once, from however many threads; a killed run goes on where it was.
+
+    Args:
+        file (`str` or `Path`): Of one JSON list a line, a picture's digest and its words; it only grows. Made where there is none.
+
+    Raises:
+        `OSError`: If the file can't be read or written.
+
+    Example:
+
+    ```python
+    >>> reader = PrintReader("answers/print.jsonl")
+    >>> reader.read("5f2c9a", lambda: load_picture("shirt.jpg"))
+    ['DREAM', 'BIG']
+    ```
+    """
+
+    def __init__(self, file):
+        self.file, self.known, self.lock = Path(file), {}, threading.Lock()
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        with open(self.file, "a+b") as lines:
+            lines.seek(0)
+            content = lines.read()
+            if content and not content.endswith(b"\n"):
+                lines.write(b"\n")  # a killed run left half a line
+        for line in content.splitlines():
+            with suppress(ValueError, TypeError):
+                digest, words = json.loads(line)
+                self.known[digest] = words
+
+    def read(self, digest, load):
+        """Reads a picture, or remembers what was read.
+
+        Args:
+            digest (`str`): Equal for equal pictures only.
+            load (`Callable[[], PIL.Image.Image]`): Opens it; called where it was not read before.
+
+        Returns:
+            `list[str]`: See [`printed_words`]; none of a picture that can't be opened, which is tried again by the next run.
+
+        Raises:
+            `RuntimeError`: If no engine is installed.
+        """
+        if digest in self.known:
+            return self.known[digest]
+        try:
+            words = printed_words(load())
+        except (ValueError, OSError):
+            return []
+        with self.lock:
+            if digest not in self.known:
+                with open(self.file, "ab") as lines:
+                    lines.write(json.dumps([digest, words]).encode() + b"\n")
+                self.known[digest] = words
+        return words
 
 
 def said_words(sentence):

@@ -52,13 +52,20 @@ class Prompt:
         Raises:
             `ValueError`: If the file names a field that there is not.
         """
-        try:
-            return self._instruction.render(**fields)
-        except jinja2.UndefinedError as error:
-            raise ValueError(
-                f"The prompt {self.name} wants what there is not ({error}); it may name {', '.join(fields) or 'nothing'}."
-            ) from error
+        return self._render(self._instruction, fields)
 
     def reminder(self, why):
-        """What is said of an answer that can't be used."""
-        return self._reminder.render(why=why)
+        """What is said of an answer that can't be used.
+
+        Raises:
+            `ValueError`: If the file names another field.
+        """
+        return self._render(self._reminder, {"why": why})
+
+    def _render(self, part, fields):
+        try:
+            return part.render(**fields)
+        except jinja2.TemplateError as error:
+            raise ValueError(
+                f"The prompt {self.name} wants what there is not ({error}); it may name {', '.join(fields) or 'nothing'} there."
+            ) from error

@@ -14,17 +14,18 @@ dataset: {splits: {train: 0.8, validation: 0.1, test: 0.1}, clip: openai/clip-vi
 import dataclasses
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
 from moda.data.keys import check_keys, number
 
 from .checks import DEFAULTS
+from .sample import BY
 
 
 STEPS = ("sample", "describe", "refine", "assemble")
-SAMPLED_BY = ("gender", "masterCategory", "subCategory", "articleType", "baseColour", "usage")
-SAMPLE = {"count": 5400, "seed": 0, "by": list(SAMPLED_BY)}
+SAMPLE = {"count": 5400, "seed": 0, "by": list(BY)}
 # What the licence allows others to do with the answers is what counts: these ask for no more than a mention.
 PERMISSIVE = frozenset(
     "0bsd afl-3.0 apache-2.0 bsd bsd-2-clause bsd-3-clause bsd-3-clause-clear cc-by-4.0 cc0-1.0 isc mit pddl unlicense "
@@ -37,6 +38,22 @@ LOCAL = {
 ANNOTATOR_FIELDS = {"annotator", "model", "licence", "revision", "prompt", "attempts", "max_tokens"}
 LOCAL_FIELDS = {"adapter", "batch_size", "trust_remote_code"}
 ENDPOINT_FIELDS = {"key_from", "parallel", "requests_per_minute", "retries", "timeout", "parameters"}
+# Of every setting what it is: YAML reads 2024-08-06 as a date, and a list of one word without its brackets as a word.
+WHOLE, ABOVE, TEXT, NAMES = "a whole number from 0 up", "a number above 0", "a word", "a list of names"
+KINDS = {
+    **dict.fromkeys(("seed", "retries", "min_words"), WHOLE),
+    **dict.fromkeys(("requests_per_minute", "timeout", "min_side", "shard_mb"), ABOVE),
+    **dict.fromkeys(
+        ("count", "attempts", "max_tokens", "parallel", "batch_size", "max_words"), "a whole number from 1 up"
+    ),
+    **dict.fromkeys(
+        ("model", "licence", "revision", "prompt", "adapter", "key_from", "name", "clip", "language"), TEXT
+    ),
+    **dict.fromkeys(("overlap", "floor"), "a number from 0 to 1"),
+    **dict.fromkeys(("by", "attributes"), NAMES),
+    "parameters": "a dict, as in {temperature: 0.2}",
+    "trust_remote_code": "true or false",
+}
 DATASET = {
     "splits": {"train": 0.8, "validation": 0.1, "test": 0.1},
     "name": None,
@@ -83,16 +100,20 @@ class AnnotationRecipe:
                 raise ValueError(
                     f"{name} is {getattr(self, name)!r} in the recipe; it takes keys, as in {name}: {{key: value}}."
                 )
+        self.output_dir = str(self.output_dir)
         check_keys("data", self.data, {"path", "demo", "columns"})
         if ("path" in self.data) == ("demo" in self.data):
             raise ValueError("A recipe's data is {path: ...} or {demo: {...}}, one of the two.")
         for name, known in (("sample", SAMPLE), ("checks", DEFAULTS), ("dataset", DATASET)):
             check_keys(name, getattr(self, name), set(known))
-        self.sample = {**SAMPLE, **self.sample}
-        self.dataset = {**DATASET, **self.dataset}
+        self.sample = _typed("sample", {**SAMPLE, **self.sample})
+        self.dataset = _typed("dataset", {**DATASET, **self.dataset})
+        self.accept_licences = _as("accept_licences", self.accept_licences, NAMES)
         self.checks = {name: self._check(name) for name in DEFAULTS}
-        if not isinstance(self.sample["count"], int) or self.sample["count"] < 1:
-            raise ValueError(f"sample.count is {self.sample['count']!r}; it is a number of rows, from 1 up.")
+        if self.checks["clip_score"] and not self.dataset["clip"]:
+            raise ValueError(
+                "checks.clip_score has a floor and there is no CLIP; name one, as in dataset.clip=openai/clip-vit-base-patch32."
+            )
         self._check_splits()
         self.describe, self.refine = (self._annotator(step) for step in ("describe", "refine"))
 
@@ -106,9 +127,15 @@ class AnnotationRecipe:
             return default
         if not isinstance(settings, dict):
             raise ValueError(f"checks.{name} is {settings!r}; give its settings, or false for none.")
-        if default:
-            check_keys(f"checks.{name}", settings, set(default))
-        return {**(default or {}), **settings}
+        if name == "concept_caps":
+            return {column: _as(f"checks.{name}.{column}", most, KINDS["count"]) for column, most in settings.items()}
+        if name == "clip_score" and set(settings) != {"floor"}:
+            raise ValueError(f"checks.clip_score is {settings}; it has a floor and nothing else, as in {{floor: 0.5}}.")
+        if name == "near_duplicates":
+            check_keys("checks.near_duplicates", settings, {"most"})
+            return {"most": _as("checks.near_duplicates.most", {**default, **settings}["most"], KINDS["count"])}
+        check_keys(f"checks.{name}", settings, set(default or settings))
+        return _typed(f"checks.{name}", {**(default or {}), **settings})
 
     def _check_splits(self):
         splits = self.dataset["splits"]
@@ -129,7 +156,13 @@ class AnnotationRecipe:
         kind = settings.setdefault("annotator", "metadata")
         known = {"metadata": set(), "local": LOCAL_FIELDS}.get(kind, ENDPOINT_FIELDS)
         check_keys(step, settings, ANNOTATOR_FIELDS | known)
-        if kind not in ("metadata", "local") and not str(kind).startswith(("http://", "https://")):
+        place = urlsplit(str(kind))
+        if place.username or place.password or place.query:
+            raise ValueError(
+                f"{step}.annotator holds a user, a password or a query of {place.hostname}; put the key into the environment "
+                f"variable {settings.get('key_from', 'MODA_API_KEY')}."
+            )
+        if kind not in ("metadata", "local") and (place.scheme not in ("http", "https") or not place.hostname):
             raise ValueError(
                 f"{step}.annotator is {kind!r}; it is metadata, local or an endpoint's URL, such as http://localhost:8000/v1."
             )
@@ -143,13 +176,40 @@ class AnnotationRecipe:
                 f"{step} asks {kind} and names no model; say what it calls it, as in {step}.model=my-model."
             )
         settings = {"prompt": f"{step}-v1", "attempts": 2, "max_tokens": 300, "licence": None, **settings}
-        if not isinstance(settings["attempts"], int) or settings["attempts"] < 1:
-            raise ValueError(f"{step}.attempts is {settings['attempts']!r}; it is a number, from 1 up.")
-        return settings
+        return _typed(step, settings)
 
     def to_yaml(self):
         """The recipe as it runs, overrides included."""
         return yaml.safe_dump(dataclasses.asdict(self), sort_keys=False)
+
+
+def _typed(where, settings):
+    """Checks each setting's kind; what is not set stays so."""
+    return {
+        name: _as(f"{where}.{name}", value, KINDS[name]) if name in KINDS and value is not None else value
+        for name, value in settings.items()
+    }
+
+
+def _as(where, value, kind):
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    fits = {
+        TEXT: lambda: isinstance(value, str) or (value and not isinstance(value, (bool, list, dict))),
+        NAMES: lambda: (
+            isinstance(value, str) or isinstance(value, list) and all(isinstance(name, str) for name in value)
+        ),
+        ABOVE: lambda: number and value > 0,
+        WHOLE: lambda: number and value == int(value) >= 0,
+        KINDS["count"]: lambda: number and value == int(value) >= 1,
+        KINDS["floor"]: lambda: number and 0 <= value <= 1,
+        KINDS["parameters"]: lambda: isinstance(value, dict),
+        KINDS["trust_remote_code"]: lambda: isinstance(value, bool),
+    }
+    if not fits[kind]():
+        raise ValueError(f"{where} is {value!r}; it is {kind}.")
+    if kind in (WHOLE, KINDS["count"]):
+        return int(value)
+    return str(value) if kind == TEXT else [value] if kind == NAMES and isinstance(value, str) else value
 
 
 def check_licence(step, model, licence, accepted):
@@ -176,12 +236,14 @@ def check_licence(step, model, licence, accepted):
         )
 
 
-def load_annotation_recipe(source, overrides=()):
+def load_annotation_recipe(source, overrides=(), annotator=None, output=None):
     """Reads a recipe, or makes one for a catalogue.
 
     Args:
         source (`str`): A YAML file, or whatever [`open_source`] opens.
         overrides (`list[str]`): `key=value` with a YAML value; dots lead inside, as in `sample.count=1000`.
+        annotator (`str`, *optional*): Of both steps, instead of the recipe's; overrides come after it.
+        output (`str`, *optional*): Instead of the recipe's `output_dir`.
 
     Returns:
         [`AnnotationRecipe`]
@@ -194,6 +256,12 @@ def load_annotation_recipe(source, overrides=()):
     if Path(source).suffix in (".yaml", ".yml"):
         values = _read_yaml(Path(source))
     known = {field.name for field in dataclasses.fields(AnnotationRecipe)}
+    for step in ("describe", "refine") if annotator else ():
+        if (values.get(step) or {}).get(
+            "annotator"
+        ) != annotator:  # what is said of another one does not hold for this one
+            values[step] = {"annotator": annotator}
+    values |= {"output_dir": output} if output else {}
     for override in overrides:
         key, equals, text = override.partition("=")
         if not equals:

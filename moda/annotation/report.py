@@ -1,23 +1,20 @@
 """The report of an annotation: one HTML file that needs nothing else."""
 
-import base64
 import functools
-import io
 from pathlib import Path
 
-import jinja2
-
+from moda.data.page import data_uri, lines, page_template, thumbnail
 from pictures_moda import load_picture
 
 from .assemble import without_paths
-from .card import MEANINGS, accounts, caught, off
+from .card import MEANINGS, accounts, authors, caught, off, together
 from .figures import shortened
 
 
 SPOKEN = ("said", "description", "draft", "metadata", "most_repeated", "frequent")  # not ours to change
 SETTLED = {"leaked_print": "Printed text in the sentence", "contradiction": "Sentence against the metadata"}
 TRUTH = ("gender", "articleType", "baseColour", "usage")
-THUMBNAIL, SHOWN, LONGEST = 160, 6, 300
+SHOWN, LONGEST = 6, 300
 
 
 def write_report(folder, summary, pictures=None):
@@ -33,12 +30,15 @@ def write_report(folder, summary, pictures=None):
               `counts` (`in`, `kept`, `quarantined`; of the sample `skipped` and `not drawn`; of annotators `asked`, `cached`,
               `retried`, `tokens_in`, `tokens_out`), `checks` and `flags` (of each check `count` and `examples`: lines with
               `id`, `row`, `why` and, where there are, `said` and `metadata`), `seconds`, `annotator` (`kind`, `model`,
-              `revision`, `licence`) and `prompt` (`name`, `sha256`). Of the sample also `distances` (of each attribute the
-              total variation), `missing` and `entropy`, as [`Sample`] has them, and `notes` (sentences about the source).
-              Of `assemble` what [`assemble`] returned. All but `counts`, and of `assemble` all, may be missing;
+              `revision`, `adapter`, `licence`, `parameters`) and `prompt` (`name`, `sha256`). The `checks` of a text count all
+              reasons against a row, so their sum may exceed `quarantined`. Of the sample also `distances` (of each attribute
+              the total variation to the catalogue's rows with a picture), `near_duplicates` (`rows` that look like another
+              one, in how many `groups`), `missing` and `entropy`, as [`Sample`] has them, and `notes` (sentences about the
+              source). Of `assemble` what [`assemble`] returned, and `distances`, the finished dataset's. All but `counts`,
+              and of `assemble` all, may be missing;
             - `checks`: of each check its settings, or `False` where the recipe has removed it;
-            - *optional*: `columns` and `guessed` (`dict[str, str]`, our name to the catalogue's), `facts` (`dict`): how it
-              was made, such as `command`, `date`, `machine`, `versions`.
+            - *optional*: `notes` (sentences about the run), `columns` and `guessed` (`dict[str, str]`, our name to the
+              catalogue's), `facts` (`dict`): how it was made, such as `command`, `date`, `machine`, `versions`.
         pictures (`Callable[[int], object]`, *optional*): Of a source's row the picture, as [`load_picture`] takes it.
 
     Returns:
@@ -52,22 +52,22 @@ def write_report(folder, summary, pictures=None):
     folder.mkdir(parents=True, exist_ok=True)
     steps = summary["steps"]
     found = caught(summary)
-    page = (
-        _environment(pictures)
-        .get_template("report.html")
-        .render(
-            summary=summary,
-            steps=steps,
-            dataset=steps["assemble"],
-            accounts=accounts(summary),
-            headline=headline(summary),
-            funnel=funnel(summary),
-            settled=settled(summary),
-            caught=found,
-            looked_at=[step for step in steps if any(step in places for places in found.values())],
-            off=off(summary),
-            meanings=MEANINGS,
-        )
+    page = page_template(Path(__file__).parent, FILTERS, thumbnail=_thumbnails(pictures), shown=SHOWN).render(
+        summary=summary,
+        steps=steps,
+        dataset=steps["assemble"],
+        accounts=accounts(summary),
+        authors=authors(summary) if "annotators" in steps["assemble"] else None,
+        together=together(summary),
+        headline=headline(summary),
+        funnel=funnel(summary),
+        settled=settled(summary),
+        caught=found,
+        looked_at=[step for step in steps if any(step in places for places in found.values())],
+        off=off(summary),
+        meanings=MEANINGS,
+        notes=[*(steps["sample"].get("notes") or ()), *(summary.get("notes") or ())],
+        facts=lines(summary.get("facts") or {}),
     )
     file = folder / "report.html"
     file.write_text(page, encoding="utf-8")
@@ -81,18 +81,18 @@ def headline(summary):
         summary (`dict`): Of the run; see [`write_report`].
 
     Returns:
-        `str`: Such as "5,312 of 5,400 drawn products are described; printed text fell from 12.4 % of the drafts to 0.3 %."
+        `str`: Such as "5,312 of 5,400 drawn products are described; printed text fell from 12.4 % of the drafts to
+        0.3 % of the refined sentences."
     """
     found = accounts(summary)
     drawn = summary["steps"]["sample"]["counts"]["kept"]
     sentence = f"{found['kept']:,} of {drawn:,} drawn products are described"
     print_of = settled(summary).get("leaked_print")
     if print_of and print_of["before"]:
-        sentence += (
-            f"; printed text fell from {percent(print_of['before'])} of the drafts to {percent(print_of['after'])}"
-        )
-        if print_of["after"] > print_of["before"]:
-            sentence = sentence.replace("fell", "rose")
+        before, after = percent(print_of["before"]), percent(print_of["after"])
+        verb = "rose" if print_of["after"] > print_of["before"] else "fell" if before != after else "stays"
+        change = f"from {before} of the drafts to" if verb != "stays" else "at"
+        sentence += f"; printed text {verb} {change} {after} of the refined sentences"
     return sentence + "."
 
 
@@ -128,20 +128,17 @@ def settled(summary):
         summary (`dict`): Of the run; see [`write_report`].
 
     Returns:
-        `dict[str, dict]`: Of each such check that is on `title`, `before` and `after` (shares of the rows that the steps
-        looked at), and their rows: `drafts`, `refined`, and `kept`, those with the fault that are in the dataset.
+        `dict[str, dict]`: Of each such check that is on `title`, `before` and `after` (shares of the texts that could be read),
+        and `drafts` and `refined` (how many had the fault).
     """
-    found = {}
+    found, counted = {}, caught(summary)
     for name, title in SETTLED.items():
         if not summary["checks"].get(name):
             continue
-        of = {
-            step: caught(summary).get(name, {}).get(step, {"out": 0, "flagged": 0}) for step in ("describe", "refine")
-        }
-        drafts, refined = (places["out"] + places["flagged"] for places in of.values())
-        shares = [count / max(summary["steps"][step]["counts"]["in"], 1) for step, count in zip(of, (drafts, refined))]
-        rows = {"drafts": drafts, "refined": refined, "kept": of["refine"]["flagged"]}
-        found[name] = {"title": title, "before": shares[0], "after": shares[1], **rows}
+        before, after = (counted[name][step] for step in ("describe", "refine"))
+        drafts, refined = (at["out"] + at["flagged"] for at in (before, after))
+        shares = {"before": drafts / max(before["in"], 1), "after": refined / max(after["in"], 1)}
+        found[name] = {"title": title, **shares, "drafts": drafts, "refined": refined}
     return found
 
 
@@ -159,41 +156,25 @@ def _public(value):
     return without_paths(value)
 
 
-def _environment(pictures):
-    here = Path(__file__).parent
-    loader = jinja2.FileSystemLoader([here, here.parent / "data"])  # where the style of all pages lies
-    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(
-        count=lambda number: "–" if number is None else f"{number:,}",
-        percent=percent,
-        shortened=shortened,
-        clipped=lambda text: text if len(text) <= LONGEST else text[: LONGEST - 1] + "…",
-        truth=lambda metadata: ", ".join(metadata[name] for name in TRUTH if (metadata or {}).get(name)),
-        facts=lambda facts: list(_lines(facts)),
-    )
-    environment.globals.update(thumbnail=functools.cache(functools.partial(_thumbnail, pictures)), shown=SHOWN)
-    return environment
+def _thumbnails(pictures):
+    """Of a row a small picture as an address that holds it, with its size; `None` where there is none."""
+
+    @functools.cache
+    def small(row):
+        if pictures is None or row is None:
+            return None
+        try:
+            return data_uri(thumbnail(load_picture(pictures(row))))
+        except (ValueError, OSError):
+            return None
+
+    return small
 
 
-def _lines(facts, path=""):
-    """Pairs of a name and a text; what lies within is named by its path."""
-    for name, value in facts.items():
-        if isinstance(value, dict):
-            yield from _lines(value, f"{path}{name} · ")
-        elif value not in (None, "", []):
-            yield f"{path}{name}", ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _thumbnail(pictures, row):
-    """A small picture as an address that holds it, with its size; `None` where there is none."""
-    if pictures is None or row is None:
-        return None
-    try:
-        picture = load_picture(pictures(row))
-    except (ValueError, OSError):
-        return None
-    picture.thumbnail((THUMBNAIL, THUMBNAIL))
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=82)
-    code = base64.b64encode(buffer.getvalue()).decode()
-    return {"uri": f"data:image/jpeg;base64,{code}", "width": picture.width, "height": picture.height}
+FILTERS = {
+    "count": lambda number: "–" if number is None else f"{number:,}",
+    "percent": percent,
+    "shortened": shortened,
+    "clipped": lambda text: text if len(text) <= LONGEST else text[: LONGEST - 1] + "…",
+    "truth": lambda metadata: ", ".join(metadata[name] for name in TRUTH if (metadata or {}).get(name)),
+}

@@ -1,6 +1,7 @@
 """Which rows are annotated, and which of them a model is trained, validated and tested on?"""
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass
 from numbers import Integral
 
@@ -96,6 +97,17 @@ def draw_sample(table, count, seed, groups, by=BY, most_a_group=4, caps=None, id
     distances = {name: float(abs(a - b).sum() / 2) for name, (a, b) in shares.items() if name in by}
     entropy = {name: tuple(_entropy(share) for share in shares[name]) for name in caps}
     return Sample(rows.tolist(), distances, missing, skipped, entropy)
+
+
+def total_variation(values, others):
+    """Half the sum of what the shares of all values differ by: 0 (the same shares) to 1.
+
+    Args:
+        values, others (`Sequence`): Two columns.
+    """
+    one, other = Counter(values), Counter(others)
+    sizes = max(len(values), 1), max(len(others), 1)
+    return sum(abs(one[value] / sizes[0] - other[value] / sizes[1]) for value in {**one, **other}) / 2
 
 
 class _Drawing:

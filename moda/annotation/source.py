@@ -28,6 +28,7 @@ FIELDS = (
     "productDisplayName",
 )
 PLACES = ("image", "id", "group", "split")  # what a product is filed under, and nothing that is known of it
+WRITTEN = ("description", "initial_description", "clip_score")  # beside `annotators`: what was said here once, no fact
 SPLITS = {"val": "validation", "valid": "validation", "dev": "validation"}
 SPLITS.update({name: name for name in ("train", "validation", "test")})
 NOTHING = frozenset(("", "na", "n/a", "nan", "none", "null"))
@@ -57,7 +58,8 @@ class Source:
         self.rows, self.ids, self.columns, self.guessed = rows, ids, columns, guessed
         self.skipped, self.notes, self.origin = skipped, notes, origin
         self._kinds = rows.features
-        own = [name for name, kind in self._kinds.items() if name not in PLACES and _is_plain(kind)]
+        filed = {*PLACES, *(WRITTEN if "annotators" in self._kinds else ())}
+        own = [name for name, kind in self._kinds.items() if name not in filed and _is_plain(kind)]
         self._fields = [name for name in FIELDS if name in own] + [name for name in own if name not in FIELDS]
         self._known = rows.select_columns(self._fields).with_format("arrow")
 
@@ -75,7 +77,8 @@ class Source:
     def fingerprint(self):
         """Digest of all that is here: pictures, ids, and what is known of each."""
         key = hashlib.sha256(self.picture_fingerprint.encode())
-        key.update(json.dumps([self.ids, self.table(["group", "split"]), self._fields]).encode())
+        filed = [self.ids, self.table(["group", "split"]), self._fields, self.skipped, self.notes]
+        key.update(json.dumps(filed).encode())
         for batch in self._known.iter(1000) if self._fields else ():
             key.update(json.dumps(batch.to_pydict(), default=str).encode())
         return key.hexdigest()[:16]
@@ -95,7 +98,7 @@ class Source:
                 kind = self._kinds[name]
                 columns[name] = [_text(value, kind) for value in self.rows[name][:]]
             if name == "split":
-                columns[name] = [SPLITS.get(value) for value in columns[name]]
+                columns[name] = [SPLITS.get(value and value.casefold()) for value in columns[name]]
         return columns
 
 
@@ -166,8 +169,9 @@ def _joined(splits):
 
 
 def _under_our_names(rows, named, place, origin):
+    names = rows.column_names
     for ours, theirs in named.items():
-        need_column(rows, theirs, place, f"which data.columns calls {ours!r}")
+        need_column(names, theirs, place, f"which data.columns calls {ours!r}", ours)
         if list(named.values()).count(theirs) > 1:
             raise ValueError(f"data.columns gives {theirs!r} two names ({', '.join(named)}); give each column one.")
         if ours != theirs and ours in rows.column_names and ours not in named.values():
@@ -185,7 +189,8 @@ def _under_our_names(rows, named, place, origin):
     own = {name: name for name in (*PLACES, *FIELDS) if name in rows.column_names and name not in named.values()}
     columns = {**own, **named, **guessed}
     rows = rows.rename_columns({theirs: ours for ours, theirs in columns.items() if ours != theirs})
-    need_column(rows, "image", place, "the pictures")
+    if "image" not in rows.column_names:
+        need_column(names, "image", place, "the pictures")
     return rows, columns, guessed
 
 
@@ -207,7 +212,7 @@ def _unusual_splits(rows):
     return [
         f"The split {name!r} of {many(count, 'row')} is none of train, validation and test, and was taken for none."
         for name, count in counts.items()
-        if name is not None and name not in SPLITS
+        if name is not None and name.casefold() not in SPLITS
     ]
 
 

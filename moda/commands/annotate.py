@@ -15,6 +15,15 @@ EXAMPLES = """examples:
 """
 
 
+def steps(text):
+    """Names of steps with commas between them, for argparse."""
+    names, known = text.split(","), ("sample", "describe", "refine", "assemble")
+    wrong = [name for name in names if name not in known]
+    if wrong:
+        raise argparse.ArgumentTypeError(f"there is no step {wrong[0]!r}; there are {', '.join(known)}")
+    return names
+
+
 def register(commands):
     """Adds the command and its options."""
     parser = commands.add_parser(
@@ -22,7 +31,8 @@ def register(commands):
         help="make a described dataset of a bare catalogue",
         description=(
             "Samples a catalogue, describes each picture, refines the drafts with the metadata, checks both, and assembles a "
-            "dataset with a card and a report. Stopped, the same command goes on: no model is asked twice."
+            "dataset with a card and a report. Stopped, the same command goes on: answers are kept in OUTPUT/answers, and no model is "
+            "asked twice. docs/annotation.md has the checks and all settings."
         ),
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -30,20 +40,22 @@ def register(commands):
     parser.add_argument(
         "source",
         metavar="CATALOGUE",
-        help="a folder with styles.csv and images/, a parquet or JSONL file, a folder with metadata.jsonl, a Hub dataset id; "
-        "or a recipe (.yaml)",
+        help="a folder with styles.csv and images/, a folder with metadata.jsonl or .csv, a parquet, CSV or JSONL file, a Hub "
+        "dataset id; or a recipe (.yaml)",
     )
-    parser.add_argument("overrides", metavar="KEY=VALUE", nargs="*", help="of the recipe, as in sample.count=1000")
+    parser.add_argument(
+        "overrides", metavar="KEY=VALUE", nargs="*", help="of the recipe, as in sample.count=1000 (default: 5,400 rows)"
+    )
     parser.add_argument(
         "--annotator",
         metavar="WHO",
-        help="who describes and refines: metadata (no model), local (transformers) or an endpoint's URL (default: metadata)",
+        help="who describes and refines: metadata (no model), local (transformers) or the URL of an OpenAI-compatible endpoint, "
+        "whose key is read from $MODA_API_KEY (default: metadata)",
     )
     parser.add_argument(
         "--step",
-        nargs="+",
-        choices=("sample", "describe", "refine", "assemble"),
-        metavar="STEP",
+        type=steps,
+        metavar="STEP[,STEP]",
         help="only these of sample, describe, refine, assemble (default: all; what has not changed is not done again)",
     )
     parser.add_argument("--output", metavar="FOLDER", help="where to (default: the recipe's output_dir, or annotated)")
@@ -52,6 +64,7 @@ def register(commands):
 
 def run(options):
     """Annotates; see `moda annotate --help`."""
+    import datasets
     from transformers.utils import logging
 
     from moda.annotation.pipeline import Annotation
@@ -59,12 +72,9 @@ def run(options):
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    overrides = list(options.overrides)
-    if options.annotator:
-        overrides += [f"{step}.annotator={options.annotator}" for step in ("describe", "refine")]
-    if options.output:
-        overrides.append(f"output_dir={options.output}")
-    recipe = load_annotation_recipe(options.source, overrides)
+    datasets.disable_progress_bars()  # the steps have their own
+    datasets.logging.set_verbosity_error()
+    recipe = load_annotation_recipe(options.source, options.overrides, options.annotator, options.output)
     annotation = Annotation(recipe, *_clip(recipe.dataset["clip"]))
     done = annotation.run(options.step or STEPS)
     if "assemble" in done:

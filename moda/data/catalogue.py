@@ -2,7 +2,6 @@
 
 import random
 from collections import Counter
-from pathlib import Path
 
 from datasets import Dataset
 
@@ -86,8 +85,7 @@ def _load(data, training, sourced=False):
     source = place_of(data)
     opened = open_splits(source)
     if opened.left_out:
-        table = Path(source, "styles.csv") if opened.folder == Path(source) else source
-        print(f"left out: {len(opened.left_out):,} rows of {table} that are cut off or have no picture")
+        print(f"left out: {len(opened.left_out):,} rows of {source} that are cut off or have no picture")
     rows, reasons = {}, Counter()
     for name, split in opened.splits.items():
         split = _rename(lift_metadata(split), data.get("columns") or {}, source)
@@ -122,12 +120,13 @@ def _load(data, training, sourced=False):
 
 
 def _rename(rows, columns, source):
+    names = rows.column_names
     for ours, theirs in columns.items():
-        need_column(rows, theirs, source, f"which the recipe's data.columns calls {ours!r}")
+        need_column(names, theirs, source, f"which data.columns calls {ours!r}", ours)
         if ours != theirs:
             rows = rows.rename_column(theirs, ours)
-    if "images" not in rows.column_names:
-        need_column(rows, "image", source, "the pictures")
+    if not {"image", "images"} & set(rows.column_names):
+        need_column(names, "image", source, "the pictures")
     return rows
 
 
@@ -163,9 +162,8 @@ def _values(splits):
 
 
 def _describe(rows, wording, wordings, seed, source):
-    need_column(
-        rows, "articleType", source, "what the product is; without it, and without a description, nothing can be said"
-    )
+    what = "what the product is; without it, and without a description, nothing can be said"
+    need_column(rows.column_names, "articleType", source, what)
     known = [name for name in (*ATTRIBUTES, "masterCategory") if name in rows.column_names]
     table = {name: rows[name][:] for name in known}
     sentences = []

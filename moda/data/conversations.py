@@ -4,9 +4,9 @@ No picture is decoded or copied here: the text columns are rewritten on disk, in
 """
 
 import hashlib
+import os
 import re
 from collections import Counter
-from pathlib import Path
 
 import pyarrow.compute as pc
 from datasets import Dataset, Features, Image, List, Value, concatenate_datasets
@@ -148,8 +148,8 @@ def _read_picture(batch, folder):
 def _find(path, folder):
     if "://" in path:
         return path
-    beside = [Path(folder, path), Path(folder, "images", path)] if folder else []
-    return next((str(place) for place in (*beside, Path(path)) if place.is_file()), None)
+    beside = [os.path.join(folder, path), os.path.join(folder, "images", path)] if folder else []
+    return next((place for place in (*beside, path) if os.path.isfile(place)), None)
 
 
 def _read_turns(batch):

@@ -29,6 +29,7 @@ HOPELESS = {  # what no other request can change
     403: "does not let this key in (set the environment variable {key_from} to one that may use the model)",
     404: "knows no such model or path (check the URL and the model's name)",
 }
+LIKE_A_KEY = re.compile(r"\b(?:sk|hf|gsk|key)[-_][\w*-]{6,}")
 BACKOFF = 1.0  # seconds before the first retry; doubled each time
 LONGEST_WAIT = 120.0  # seconds; an endpoint that asks for more counts as failed
 GIVE_UP_AFTER = 8  # requests in a row, each with its retries
@@ -59,6 +60,7 @@ class Endpoint:
         timeout (`float`, *optional*, defaults to 60): Seconds to wait for an answer.
         cache (`str` or `Path`, *optional*, defaults to `~/.cache/moda/answers`, or below `$MODA_CACHE`):
             A `.jsonl` file, or a folder for one file a model.
+        revision (`str`, *optional*): Of the model: what another one answered is none of its answers.
         parameters: Of every request, beside `temperature=0`, `seed=0` and `max_tokens=500`; `None` leaves one out.
 
     Attributes:
@@ -88,6 +90,7 @@ class Endpoint:
         retries=5,
         timeout=60.0,
         cache=CACHE / "answers",
+        revision=None,
         **parameters,
     ):
         place = urlsplit(url)
@@ -107,7 +110,7 @@ class Endpoint:
         if not re.fullmatch(r"[!-~]*", self._key):  # the HTTP library would print what it can't send
             raise ValueError(f"{key_from} holds white space or letters that no key has; copy the key again.")
         self.url, self.host, self.model, self.key_from = url.rstrip("/"), place.netloc, model, key_from
-        self.parallel, self.retries = parallel, retries
+        self.parallel, self.retries, self.revision = parallel, retries, revision
         self.parameters = {"temperature": 0.0, "seed": 0, "max_tokens": 500, **parameters}
         # Given no key at all, the client would send the Hub's token to this host.
         self._client = InferenceClient(base_url=url, api_key=self._key or "none", timeout=timeout)
@@ -120,7 +123,7 @@ class Endpoint:
 
     def key(self, request):
         """Digest of all that the answer to a request depends on; the cache's key."""
-        depends_on = [self.url, self.model, {**self.parameters, **request}]
+        depends_on = [self.url, self.model, {**self.parameters, **request}, *filter(None, [self.revision])]
         return hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()
 
     def known(self, request):
@@ -147,7 +150,7 @@ class Endpoint:
         total = len(requests) if total is None and hasattr(requests, "__len__") else total
         self.problem, self._failed_in_a_row, missing, done = None, 0, 0, 0
         pool = ThreadPoolExecutor(self.parallel)
-        bar = tqdm(total=total, desc=title, unit="request")
+        bar = self._bar = tqdm(total=total, desc=title, unit="request")
 
         def finish():
             nonlocal missing, done
@@ -218,6 +221,7 @@ class Endpoint:
                 return Answer(error=trouble)
             with self._lock:
                 self.counts["retried"] += 1
+                self._bar.set_postfix_str(f"{self.counts['retried']} retried, the last: {trouble[:40]}")
             stop.wait(wait)
         self._answers.add(key, self.model, answer)
         with self._lock:
@@ -267,7 +271,8 @@ class Endpoint:
             raise ValueError("a reply without a message") from error
 
     def _without_key(self, text):
-        return text.replace(self._key, "***") if self._key else text
+        """Without the key, and without what looks like one: providers repeat in part what they refuse."""
+        return LIKE_A_KEY.sub("***", text.replace(self._key, "***") if self._key else text)
 
 
 def _filtered(error):

@@ -83,7 +83,7 @@ GROUPS = (
         "",
         "use",
         {
-            "Accessory Gift Set": "accessory gift set",
+            "Accessory Gift Set": "accessory set",
             "Basketballs": "basketball",
             "Beauty Accessory": "beauty accessory",
             "Clutches": "clutch",
@@ -105,7 +105,7 @@ GROUPS = (
             "Lip Liner": "lip liner",
             "Lip Plumper": "lip plumper",
             "Makeup Remover": "makeup remover",
-            "Mask and Peel": "face pack",
+            "Mask and Peel": "face mask",
             "Mens Grooming Kit": "grooming kit",
             "Messenger Bag": "messenger bag",
             "Mobile Pouch": "mobile pouch",
@@ -154,6 +154,45 @@ SHADES = {
 # A bottle of rose perfume would smell of it: "rose-coloured".
 SCENTS = frozenset("coffee cream lavender peach rose".split())
 
+# What these come in has the colour that the catalogue gives them: "a toner in a green bottle".
+PACKS = {
+    "Body Lotion": "bottle",
+    "Body Wash and Scrub": "bottle",
+    "Deodorant": "can",
+    "Eye Cream": "pack",
+    "Face Moisturisers": "pack",
+    "Face Scrub and Exfoliator": "pack",
+    "Face Serum and Gel": "bottle",
+    "Face Wash and Cleanser": "pack",
+    "Fragrance Gift Set": "box",
+    "Makeup Remover": "bottle",
+    "Mask and Peel": "pack",
+    "Mens Grooming Kit": "box",
+    "Nail Essentials": "bottle",
+    "Perfume and Body Mist": "bottle",
+    "Sunscreen": "pack",
+    "Toner": "bottle",
+}
+# Make-up has its colour itself, but these are said after it: "a lipstick in a peach shade", "a foundation in a skin tone".
+MAKE_UP = frozenset(
+    {
+        "Compact",
+        "Concealer",
+        "Eyeshadow",
+        "Foundation and Primer",
+        "Highlighter and Blush",
+        "Kajal and Eyeliner",
+        "Lip Care",
+        "Lip Gloss",
+        "Lip Liner",
+        "Lip Plumper",
+        "Lipstick",
+        "Mascara",
+        "Nail Polish",
+    }
+)
+SHADED = SCENTS | {"beige", "charcoal", "metallic", "mustard", "nude", "olive", "rust", "skin-coloured", "steel grey"}
+
 # What something worn is for, and what something used is for.
 PURPOSES = {
     "Casual": ("casual wear", "everyday use"),
@@ -165,3 +204,14 @@ PURPOSES = {
     "Sports": ("sports", "sports"),
     "Travel": ("travel", "travel"),
 }
+
+# How something worn is, and something used: "a casual shirt", "an everyday backpack".
+STYLES = {
+    "Casual": ("casual", "everyday"),
+    "Ethnic": ("traditional", ""),
+    "Formal": ("formal", ""),
+    "Smart Casual": ("smart casual", ""),
+    "Sports": ("sporty", ""),
+}
+# Said only right before the kind: "a red party dress".
+SORTS = {"Party": "party", "Travel": "travel"}

@@ -6,8 +6,8 @@ import re
 import json_repair
 
 
-THINK = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>|^.*?</think(?:ing)?>", re.DOTALL)  # drafts may lie there
-UNFINISHED = re.compile(r"<think(?:ing)?>.*", re.DOTALL)
+THINK = re.compile(r"<(/?)think(?:ing)?>")
+MOST_READ = 20_000  # characters of an answer without its thoughts
 MOST_BRACES = 40  # as many places are tried at most
 MOST_REPAIRED = 4_000  # characters; the time that a repair takes grows with their square
 DEEPEST = 30
@@ -30,7 +30,7 @@ def read_object(text, accept=None, partial=False):
     echoes the schema, as in `{"description": "string"}`.
 
     Args:
-        text (`str`): What the model said.
+        text (`str`): What the model said. Without `<think>` blocks the first 20,000 characters of it are read.
         accept (`Callable[[dict], Any]`, *optional*): Gets each object in turn until it raises no `ValueError`. Defaults to
             the first object as it is.
         partial (`bool`, defaults to `False`): Whether an object will do that the end of the text cut off. It comes without
@@ -49,12 +49,13 @@ def read_object(text, accept=None, partial=False):
     {'description': "A women's shirt", 'usage': None}
     ```
     """
-    text = THINK.sub("", text)
-    trouble, cut = None, UNFINISHED.search(text) is not None
-    text = UNFINISHED.sub("", text)
-    for found, whole in _objects(text):
+    text, thinking = without_thoughts(text)
+    trouble, cut = None, thinking or len(text) > MOST_READ
+    for found, whole in _objects(text[:MOST_READ]):
         if not whole and (not partial or not found):
             cut = True
+        elif _depth(found) > DEEPEST:
+            trouble = trouble or f"The JSON object in the answer is nested deeper than {DEEPEST} levels."
         elif not _says_something(found):
             trouble = trouble or "The answer repeats the form with nothing filled in."
         else:
@@ -66,6 +67,30 @@ def read_object(text, accept=None, partial=False):
     if cut and (partial or not trouble):
         raise ValueError("The answer was cut off before its JSON object was complete.")
     raise ValueError(trouble or "The answer holds no JSON object.")
+
+
+def without_thoughts(text):
+    """Leaves out what a model thought before it spoke, since drafts may lie there.
+
+    Args:
+        text (`str`): What the model said, with any number of `<think>` or `<thinking>` blocks. The first may lack its begin.
+
+    Returns:
+        `tuple[str, bool]`: The rest, and whether the last block lacks its end.
+    """
+    kept, place, thinking = [], 0, False
+    for mark in THINK.finditer(text):
+        if not thinking:
+            kept.append(text[place : mark.start()])
+        if mark[1] and not thinking:
+            kept.clear()
+        place, thinking = mark.end(), not mark[1]
+    return "".join(kept) + ("" if thinking else text[place:]), thinking
+
+
+def writable(text):
+    """A text without the halves of characters that JSON's escapes can spell and no file can hold, as in `"\\ud83d"` alone."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "ignore")
 
 
 def is_placeholder(value):
@@ -137,6 +162,15 @@ def _torn(value, piece):
     if place < 1 or piece[place - 1] not in "\"'“‘":
         return False
     return value[-1] not in "\"'”’" and piece[place + len(value) :].lstrip()[:1] not in ('"', "'", "”", "’", "\\")
+
+
+def _depth(value):
+    """How many lists and objects lie within each other; counted without recursion, which has an end of its own."""
+    depth, level = 0, [value]
+    while level := [part for part in level if isinstance(part, (dict, list))]:
+        depth += 1
+        level = [part for each in level for part in (each.values() if isinstance(each, dict) else each)]
+    return depth
 
 
 def _says_something(value):

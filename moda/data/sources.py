@@ -1,25 +1,29 @@
 """Opens a catalogue's rows from wherever they lie, and accounts for those that its file has and nobody can use."""
 
-import csv
 import difflib
+import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from datasets import Dataset, Image, Value, concatenate_datasets, load_dataset
 from datasets.exceptions import DatasetGenerationError
 from PIL import Image as Pillow
 
 from .demo import write_demo
+from .hub_rows import load_hub_rows, quiet
+from .lines import cut_off, many, read_objects, read_table
 
 
 KINDS = {".parquet": "parquet", ".json": "json", ".jsonl": "json"}
 TABLES = (".csv", ".tsv")
 METADATA_FILES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 DEFAULT_DEMO = {"count": 10000, "seed": 0, "size": 96, "folder": "demo-data"}
-DELIMITERS = ",;\t|"
-LARGEST_VALUE = 2**31 - 1  # bytes; csv's own limit of 128 KB is too low for a picture that is spelt out
-LONGEST_VALUE = 100  # lines of a quoted value; behind them the quote was never meant to be one
+SPLITS = ("train", "validation", "val", "valid", "dev", "test")
+NOTHING = ("", "NA")
+EXAMPLE = {"articleType": "Jeans", "baseColour": "Blue"}
 
 
 @dataclass
@@ -68,28 +72,24 @@ def open_splits(source):
         `ValueError`: If a folder holds no catalogue, or a file no rows, or can't be read.
     """
     path = Path(source)
-    if path.is_file() and path.suffix in KINDS:
-        return Opened({"all": _read_files(KINDS[path.suffix], source, data_files=str(path))["train"]}, path.parent)
-    if path.is_file() and path.suffix in TABLES:
-        return _table(path)
+    if path.is_file():
+        return _file(path)
     if path.is_dir():
         if (path / "styles.csv").is_file():
             return _kaggle(path)
-        if shards := sorted(path.glob("*.parquet")) or sorted(path.glob("data/*.parquet")):  # as on the Hub
-            names = {name: [str(p) for p in shards if p.name.startswith(name)] for name in ("train", "val", "test")}
+        shards = sorted(file for file in path.glob("*.parquet") if file.name not in METADATA_FILES)
+        if shards := shards or sorted(path.glob("data/*.parquet")):  # as on the Hub
+            names = {name: [p for p in shards if p.name.startswith(name)] for name in ("train", "val", "test")}
             files = {name: found for name, found in names.items() if found}
-            if not files:
-                return Opened({"all": _read_files("parquet", source, data_files=[*map(str, shards)])["train"]}, path)
-            return Opened(_read_files("parquet", source, data_files=files), path)
-        if any((path / name).is_file() for name in METADATA_FILES):
-            return _picture_folder(path, source)
+            return Opened(_parquet(files, source) if files else _shards(shards, source), path)
+        if named := [path / name for name in METADATA_FILES if (path / name).is_file()]:
+            return _picture_folder(path, named[0])
+        line = json.dumps({"file_name": next(_pictures_in(path), "a.jpg"), **EXAMPLE})
         raise ValueError(
-            f"Folder {source!r} holds no catalogue: no *.parquet, no {', '.join(METADATA_FILES)}, no styles.csv with "
-            "images/; give a folder with one of them."
+            f"Folder {source!r} holds no catalogue: no *.parquet, no {', '.join(METADATA_FILES)}, no styles.csv with images/; "
+            f"give a folder with one of them, as with a metadata.jsonl of a line for each picture: {line}."
         )
-    if path.exists() or path.suffix or source.startswith((".", "/", "~")):
-        raise FileNotFoundError(f"There is no catalogue at {source!r}; give a parquet file, a folder or a dataset id.")
-    return Opened(dict(load_dataset(source)))
+    return Opened(load_hub_rows(source))
 
 
 def lift_metadata(rows):
@@ -111,147 +111,153 @@ def lift_metadata(rows):
     return concatenate_datasets([rows, fields], axis=1) if fields.column_names else rows
 
 
-def need_column(rows, column, source, what):
-    """Raises a `ValueError` that names the nearest column, if `rows` lack one; `what` says what it would hold."""
-    if column not in rows.column_names:
-        near = difflib.get_close_matches(column, rows.column_names, 1, 0.4)
-        hint = f"; is it {near[0]!r}? Say so" if near else "; name yours"
-        raise ValueError(
-            f"{source} has no column {column!r} ({what}) among {', '.join(rows.column_names)}{hint} in the recipe, as in "
-            f"data: {{columns: {{{column}: {near[0] if near else 'your_column'}}}}}."
-        )
+def need_column(names, column, source, what, ours=None):
+    """Raises a `ValueError` that names the nearest column, if a catalogue lacks one.
+
+    Args:
+        names (`list[str]`): What the catalogue's own columns are called.
+        column (`str`): The one that is needed.
+        source (`str`): The catalogue.
+        what (`str`): What the column would hold.
+        ours (`str`, *optional*): MODA's name of it. Defaults to `column`.
+    """
+    if column in names:
+        return
+    plain = {name.casefold(): name for name in names if len(name) > 3 or name.casefold() == column.casefold()}
+    near = [plain[name] for name in difflib.get_close_matches(column.casefold(), plain, 1, 0.65)]
+    said = f"{{{ours or column}: {near[0] if near else 'your column'}}}"
+    raise ValueError(
+        f"{source} has no column {column!r} ({what}) among {', '.join(names)}; "
+        + (f"is it {near[0]!r}? Say so" if near else "name yours")
+        + f", as in data: {{columns: {said}}} in a recipe, or data.columns='{said}' behind a command."
+    )
 
 
-def many(count, noun):
-    """Counts in words: `"1 row"`, `"2,000 rows"`."""
-    return f"{count:,} {noun}{'s' * (count != 1)}"
+def _file(path):
+    kind = path.suffix.lower()
+    if kind in TABLES:
+        header, lines, notes = read_table(path)
+        fits = [values for _, values in lines if len(values) == len(header)]
+        # A comma too many may stand in any column, and would push values into others.
+        left_out = [_unfit(line, header, number, path) for number, line in lines if len(line) != len(header)]
+        if not fits:
+            why = f"no line has {len(header)} values" if lines else "there is nothing below the columns' names"
+            raise ValueError(f"{path} has no rows or can't be read as csv: {why}.")
+        return Opened({"all": Dataset.from_dict(_columns(header, fits))}, path.parent, left_out, notes)
+    if KINDS.get(kind) == "json":
+        rows, left_out = read_objects(path)
+        return Opened({"all": rows}, path.parent, left_out)
+    if kind in KINDS:
+        return Opened(_shards([path], path), path.parent)
+    raise ValueError(f"{path} is none of {', '.join([*KINDS, *TABLES])}, which a catalogue may be; convert it to one.")
+
+
+def _shards(shards, source):
+    return {"all": _parquet({"train": shards}, source)["train"]}
+
+
+def _parquet(files, source):
+    filled = {}
+    for name, shards in files.items():
+        try:
+            filled[name] = [str(shard) for shard in shards if pq.read_metadata(shard).num_rows]
+        except (pa.ArrowInvalid, OSError) as error:
+            raise ValueError(f"{source} has no rows or can't be read as parquet: {error}") from error
+    filled = {name: shards for name, shards in filled.items() if shards}
+    if not filled:
+        raise ValueError(f"{source} has no rows.")
+    return _read_files("parquet", source, data_files=filled)
 
 
 def _read_files(kind, source, **where):
     try:
-        return dict(load_dataset(kind, **where))
-    except (ValueError, StopIteration, DatasetGenerationError) as error:  # StopIteration of an empty JSON file
+        with quiet():
+            return dict(load_dataset(kind, **where))
+    except (ValueError, StopIteration, DatasetGenerationError) as error:
         cause = " ".join(str(error.__cause__ or error).split()) or "it is empty"
         raise ValueError(f"{source} has no rows or can't be read as {kind}: {cause}") from error
 
 
-def _picture_folder(path, source):
-    splits = _read_files("imagefolder", source, data_dir=str(path))
-    named = set()
-    for rows in splits.values():
-        if "image" in rows.column_names:
-            paths = rows.data.column("image").combine_chunks().field("path").to_pylist()
-            named.update(os.path.abspath(file) for file in paths if file)
-    unnamed = sum(os.path.abspath(file) not in named for file in path.rglob("*") if _is_picture(file.name))
-    notes = [f"In {path.name}/, {many(unnamed, 'picture')} belonged to no row."] if unnamed else []
-    return Opened(splits, path, notes=notes)
+def _picture_folder(path, file):
+    opened = Opened(_shards([file], file), path) if file.suffix == ".parquet" else _file(file)
+    rows = opened.splits["all"]
+    if "file_name" in rows.column_names:
+        rows = rows.remove_columns([name for name in rows.column_names if name == "image"])
+        opened.splits = _by_folder(rows.rename_column("file_name", "image"))
+        shown = {os.path.normpath(name) for rows in opened.splits.values() for name in rows["image"][:] if name}
+    elif any(name.endswith(("_file_name", "_file_names")) for name in rows.column_names):
+        opened.splits, shown = _read_files("imagefolder", path, data_dir=str(path)), None
+    else:
+        shown = None
+    if shown is not None:
+        unnamed = sum(
+            not shown & {name, os.path.relpath(name, "images"), os.path.join(os.path.abspath(path), name)}
+            for name in _pictures_in(path)
+        )
+        opened.notes += [f"In {path.name}/, {many(unnamed, 'picture')} belonged to no row."] if unnamed else []
+    return opened
+
+
+def _by_folder(rows):
+    """Splits rows by the folder that their picture lies in, if each lies in one that is called as a split."""
+    found = {}
+    for index, name in enumerate(rows["image"][:]):
+        folders = os.path.dirname(name or "").split("/")
+        found.setdefault(next((split for split in SPLITS if split in folders), None), []).append(index)
+    if None in found or "split" in rows.column_names:
+        return {"all": rows}
+    return {split: rows.select(found[split]) for split in SPLITS if split in found}
+
+
+def _pictures_in(folder):
+    for place, folders, names in os.walk(folder):
+        folders.sort()
+        inner = os.path.relpath(place, folder)
+        yield from (os.path.normpath(os.path.join(inner, name)) for name in sorted(names) if _is_picture(name))
 
 
 def _kaggle(path):
     file = path / "styles.csv"
-    header, lines, notes = _read_table(file)
-    pictures = {}
-    for name in sorted(entry.name for entry in path.glob("images/*") if _is_picture(entry.name)):
-        if Path(name).stem not in pictures or Path(name).suffix == ".jpg":
-            pictures[Path(name).stem] = name
-    columns, left_out, named, joined = {name: [] for name in [*header, "image"]}, [], set(), 0
+    header, lines, notes = read_table(file)
+    pictures, images = {}, os.path.join(path, "images")
+    for name in sorted(os.listdir(images) if os.path.isdir(images) else ()):
+        stem, ending = os.path.splitext(name)
+        if _is_picture(name) and (stem not in pictures or ending == ".jpg"):
+            pictures[stem] = name
+    fits, shown, left_out, named, joined, last = [], [], [], set(), 0, len(header) - 1
     for number, line in lines:
         key = line[0].strip()
         named.add(key)
         if len(line) < len(header):
-            left_out.append(_cut_off(line, header, number, file))
-            continue
-        if key not in pictures:
+            left_out.append(_unfit(line, header, number, file))
+        elif key not in pictures:
             why = f"There is no picture of {key!r} in images/."
             left_out.append({"id": key or None, "row": None, "check": "no_picture", "why": why})
-            continue
-        # Some product names hold commas that are not quoted: what is too much belongs to the last column.
-        joined += len(line) > len(header)
-        values = [*line[: len(header) - 1], ",".join(line[len(header) - 1 :])]
-        for name, value in zip(header, values):
-            columns[name].append(value if value not in ("", "NA") else None)
-        columns["image"].append(str(path / "images" / pictures[key]))
-    if not columns["image"]:
-        raise ValueError(f"{file} names no picture that lies in {path / 'images'}; check the layout.")
+        else:
+            # Some product names hold commas that are not quoted: what is too much belongs to the last column.
+            joined += len(line) > len(header)
+            fits.append([*line[:last], ",".join(line[last:])])
+            shown.append(os.path.join(images, pictures[key]))
+    if not fits:
+        raise ValueError(f"{file} names no picture that lies in {images}; check the layout.")
     if joined:
         notes.append(f"In {file.name}, {many(joined, 'line')} had commas too many; they went into {header[-1]}.")
     if unnamed := len(pictures.keys() - named):
         notes.append(f"In images/, {many(unnamed, 'picture')} belonged to no row.")
-    return Opened({"all": Dataset.from_dict(columns).cast_column("image", Image())}, path, left_out, notes)
+    rows = Dataset.from_dict({**_columns(header, fits), "image": shown}).cast_column("image", Image())
+    return Opened({"all": rows}, path, left_out, notes)
 
 
-def _table(file):
-    header, lines, notes = _read_table(file)
-    columns, left_out = {name: [] for name in header}, []
-    for number, line in lines:
-        if len(line) != len(header):  # a comma too many may stand in any column, and would push values into others
-            left_out.append(_cut_off(line, header, number, file))
-            continue
-        for name, value in zip(header, line):
-            columns[name].append(value if value not in ("", "NA") else None)
-    if not columns[header[0]]:
-        raise ValueError(f"{file} has no rows or can't be read as csv: no line has {len(header)} values.")
-    return Opened({"all": Dataset.from_dict(columns)}, file.parent, left_out, notes)
+def _columns(header, lines):
+    columns = zip(header, zip(*lines))
+    return {name: [None if value in NOTHING else value for value in values] for name, values in columns}
 
 
-def _cut_off(line, header, number, file):
-    why = f"Line {number} of {file.name} has {many(len(line), 'value')} for {len(header)} columns."
-    return {"id": line[0].strip() or None, "row": None, "check": "cut_off", "why": why}
-
-
-def _read_table(file):
-    """Reads a CSV file: its column names, `(number, values)` of each line that is not blank, and notes."""
-    with open(file, encoding="utf-8-sig", errors="replace", newline="") as text:
-        first, *lines = text.readlines() or [""]
-    delimiter = max(DELIMITERS, key=first.count)
-    header = [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])]
-    if not any(header) or len(set(header)) < len(header):
-        raise ValueError(f"The first line of {file} is {first.strip()!r}; it takes the columns' names, each once.")
-    unclosed, most = 0, csv.field_size_limit(LARGEST_VALUE)
-    try:
-        found = list(_numbered(csv.reader(lines, delimiter=delimiter, strict=True)))
-    except csv.Error:
-        found, unclosed = _mended(lines, delimiter, len(header))
-    finally:
-        csv.field_size_limit(most)
-    notes = [f"In {file.name}, {many(unclosed, 'line')} had a quote that is never closed."] if unclosed else []
-    return header, [(number, values) for number, values in found if any(map(str.strip, values))], notes
-
-
-def _numbered(reader):
-    number = 2  # behind the header
-    for values in reader:
-        yield number, values
-        number = reader.line_num + 2
-
-
-def _mended(lines, delimiter, width):
-    """Reads lines with stray quotes one by one, since each would else swallow the lines up to the next quote."""
-    found, unclosed, start = [], 0, 0
-    lines = [line.rstrip("\r\n") + "\n" for line in lines]
-    while start < len(lines):
-        end = start + 1
-        values = _values(lines[start:end], delimiter)
-        while _is_open(values) and end < min(len(lines), start + LONGEST_VALUE):
-            if len(_values(lines[end : end + 1], delimiter)) >= width:  # a row of its own
-                break
-            end += 1
-            values = _values(lines[start:end], delimiter)
-        if _is_open(values):
-            unclosed, end = unclosed + 1, start + 1
-            values = lines[start].rstrip("\n").split(delimiter)
-        found.append((start + 2, values))
-        start = end
-    return found, unclosed
-
-
-def _values(lines, delimiter):
-    return next(csv.reader(lines, delimiter=delimiter))
-
-
-def _is_open(values):
-    return bool(values) and values[-1].endswith("\n")  # the end of the line became a part of the value
+def _unfit(line, header, number, file):
+    return cut_off(
+        f"Line {number} of {file.name} has {many(len(line), 'value')} for {len(header)} columns.", line[0].strip()
+    )
 
 
 def _is_picture(name):
-    return Path(name).suffix.lower() in Pillow.registered_extensions()
+    return os.path.splitext(name)[1].lower() in Pillow.registered_extensions()

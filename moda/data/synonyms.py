@@ -163,7 +163,7 @@ ARTICLES = {
     "Bracelet": "bracelet, wrist chain, bracelet cuff",
     "Jewellery Set": "jewellery set, necklace set, pendant set",
     "Jewellery Set|Necklace and Chains|Earrings|Pendant|Ring|Bangle|Bracelet": "jewellery",
-    "Accessory Gift Set": "accessory gift set, wallet and belt set",
+    "Accessory Gift Set": "accessory gift set, accessory set, wallet and belt set",
     # beauty
     "Perfume and Body Mist": (
         "perfume, body mist, fragrance, cologne, eau de toilette, eau de parfum, edt, body spray, perfume and body mist"
@@ -325,7 +325,7 @@ USAGES = {
         "party, clubwear, evening, evening out, night out, clubbing, cocktail, celebration, special occasion, "
         "partywear, nightclub, prom"
     ),
-    "Travel": "travel, travelling, trip, vacation, journey, holiday, travelwear, traveller",
+    "Travel": "travel, travelling, trip, vacation, journey, holiday, travelwear, traveller, travel accessory, travel pouch",
     "Home": "home use, home wear, at home, homewear, for home, around the house, for the home",
 }
 

@@ -4,57 +4,19 @@ import functools
 import random
 import re
 
-from .kaggle_words import KINDS, PURPOSES, SCENTS, SHADES
+from .kaggle_words import KINDS, MAKE_UP, PACKS, PURPOSES, SCENTS, SHADED, SHADES, SORTS, STYLES
 from .lexicon import Lexicon, states
-from .word_forms import PARTED, inflector, same_name, singular
-from .words import ARTICLE_WORDS, DRAWN, GENDER_WORDS, MASS, SPOKEN_PAIRS, UNKNOWN
+from .sentence_patterns import DRAWN_TEMPLATES, TEMPLATES, WHOLE
+from .well_known import counted, well_known
+from .word_forms import PARTED, inflector, same_name
+from .words import ARTICLE_WORDS, DRAWN, GENDER_WORDS, UNKNOWN
 
 
 ATTRIBUTES = ("articleType", "baseColour", "pattern", "gender", "usage")
 WORN = ("Apparel", "Footwear", "Accessories")
-# {look}: colour and pattern. A clause in brackets falls away when the row lacks what it says. Of several sentences, divided
-# by "|", the first is written that lacks nothing outside of its brackets.
-TEMPLATES = (
-    "{a} [{counted} ][{look} ][{unisex} ]{thing}[ for {people}][, made for {occasion}].",
-    "{a} [{counted} ][{whose} ][{pattern} ]{thing}[ in {colour}][, made for {occasion}].",
-    "{a} [{counted} ][{look} ][{unisex} ]{thing}[ for {people}][, suited to {occasion}].",
-    "{a} [{counted} ][{whose} ][{look} ]{thing}[ for {occasion}].",
-    "This is {a} [{counted} ][{whose} ][{look} ]{thing}[ for {occasion}].",
-    "[For {occasion}: ]{a} [{counted} ][{whose} ][{look} ]{thing}.",
-    "[In {colour}, ]{a} [{counted} ][{whose} ][{pattern} ]{thing}[ for {occasion}].",
-    "Here is {a} [{counted} ][{whose} ][{pattern} ]{thing}[ in {colour}][, designed for {occasion}].",
-    # The drawn catalogue speaks with those above; what is described for the first time, with those below.
-    "{this} [{look} ]{thing} {is} made for {audience}[, with {purpose} in mind].|{this} [{look} ]{thing} {is} made for {purpose}."
-    "|{this} {is} [{one} ][{look} ]{thing}.",
-    "[For {audience}: ]{a} [{counted} ][{look} ]{thing}[ for {purpose}].",
-    "{a} [{counted} ][{pattern} ]{thing}[ in {colour}][ for {audience}][, intended for {purpose}].",
-    "{this} [{whose} ][{pattern} ]{thing} {come} in {colour}[ and {is} meant for {purpose}]."
-    "|{this} [{whose} ][{pattern} ]{thing} {is} meant for {purpose}.|{this} {is} [{one} ][{whose} ][{pattern} ]{thing}.",
-    "Intended for {purpose}, {this} [{look} ]{thing} {is} made for {audience}."
-    "|{this} [{look} ]{thing} {is} intended for {purpose}.|{this} {is} [{one} ][{look} ]{thing} made for {audience}."
-    "|{this} {is} [{one} ][{look} ]{thing}.",
-    "{a} [{counted} ][{look} ]{thing} designed for {audience}[ and meant for {purpose}]."
-    "|{a} [{counted} ][{look} ]{thing}[ meant for {purpose}].",
-    "[For {purpose}, ]{a} [{counted} ][{look} ]{thing}[ for {audience}].",
-    "{a} [{counted} ][{whose} ][{pattern} ]{thing} for {purpose}[, in {colour}]."
-    "|{a} [{counted} ][{whose} ][{pattern} ]{thing}[ in {colour}].",
-    "{this} {is} [{one} ][{whose} ][{look} ]{thing}[, intended for {purpose}].",
-    "{this} [{whose} ][{look} ]{thing} {is} suited to {purpose}.|{this} {is} [{one} ][{whose} ][{look} ]{thing}.",
-    "{a} [{counted} ][{look} ]{thing}[ for {purpose}][, made for {audience}].",
-    "[In {colour}: ]{a} [{counted} ][{pattern} ]{thing}[ for {audience}][, meant for {purpose}].",
-    "Here {is} [{one} ][{look} ]{thing}[ for {audience}][, designed for {purpose}].",
-    "{a} [{counted} ][{whose} ][{look} ]{thing}[ that {is} meant for {purpose}].",
-    "Designed for {audience}, {this} [{pattern} ]{thing} {come} in {colour}[ and {is} suited to {purpose}]."
-    "|Designed for {audience}, {this} [{pattern} ]{thing} {is} suited to {purpose}."
-    "|{this} [{pattern} ]{thing} {come} in {colour}[ and {is} suited to {purpose}]."
-    "|{this} [{pattern} ]{thing} {is} designed for {audience}.|{this} [{pattern} ]{thing} {is} suited to {purpose}."
-    "|{this} {is} [{one} ][{pattern} ]{thing}.",
-    "{this} {is} [{one} ][{look} ]{thing}[ for {audience}]. {it} {is} meant for {purpose}."
-    "|{this} {is} [{one} ][{look} ]{thing}[ for {audience}].",
-)
-DRAWN_TEMPLATES = 8  # of them the drawn catalogue's
 CLAUSE = re.compile(r"\[([^]]*)\]")
 FIELD = re.compile(r"{(\w+)}")
+FEWEST_WORDS = 3  # of a caption
 
 
 class Wording:
@@ -84,7 +46,8 @@ class Wording:
         self.lexicon = Lexicon(values)
         self._with_article = functools.lru_cache(inflector().a)
         self._kind = functools.cache(self._broader_kind)
-        self._tells_gender = functools.cache(lambda phrase: bool(self._read(phrase, "gender")))
+        self._told = functools.cache(self._read)
+        self._fits = functools.cache(self._is_read_before)
         self._shouts = all(name.isupper() for name in values.get("articleType", ()))
         self.articles = {name: self._article(name) for name in values.get("articleType", ())}
         self.words = {
@@ -102,7 +65,7 @@ class Wording:
     def _article(self, name):
         known = same_name(name, {**ARTICLE_WORDS, **KINDS}, "articleType")
         ways = [{**ARTICLE_WORDS, **KINDS}[known]] if known else []
-        ways += [_counted(name.lower() if self._shouts else name), {"phrase": name.lower(), "unit": "", "noun": None}]
+        ways += [counted(name.lower() if self._shouts else name), {"phrase": name.lower(), "unit": "", "noun": None}]
         said = self._first_read("articleType", name, [way["phrase"] for way in ways], "A {}.")
         return next((way for way in ways if way["phrase"] == said), ways[0])
 
@@ -112,14 +75,14 @@ class Wording:
             return ""
         ways = [DRAWN[attribute][known]] if known else []
         if attribute == "baseColour":
-            shade = same_name(name, SHADES, attribute) or _well_known(name, attribute)
+            shade = same_name(name, SHADES, attribute) or well_known(name, attribute)
             ways += [SHADES[shade][0]] if shade in SHADES else []
             ways += [" and ".join(PARTED.split(name.lower()))]
         ways += [name.lower()]
         return "" if name.lower() in UNKNOWN else self._first_read(attribute, name, ways) or ""
 
     def _gender(self, name):
-        known = _well_known(name, "gender")
+        known = well_known(name, "gender")
         plain = name.lower() if inflector().singular_noun(name.lower()) else inflector().plural_noun(name.lower())
         ways = [GENDER_WORDS[known]] if known in GENDER_WORDS else []
         ways += [{"plain": people, "possessive": _possessive(people)} for people in (plain, name.lower())]
@@ -168,38 +131,77 @@ class Wording:
         article = self.articles[kind] if row.get("articleType") else self._kind(kind)
         if template is None:
             template = rng.randrange(DRAWN_TEMPLATES)
-        return self._fill(TEMPLATES[template % len(TEMPLATES)], self._fields(row, article))
+        template %= len(TEMPLATES)
+        if template < DRAWN_TEMPLATES:
+            return self._fill(TEMPLATES[template], self._fields(row, article))
+        fields = self._caption_fields(row, article)
+        sentence = self._fill(TEMPLATES[template], fields)
+        return sentence if len(sentence.split()) >= FEWEST_WORDS else self._fill(WHOLE, fields)
 
     def _fields(self, row, article):
         colour, pattern, usage = (self._word(row, name) for name in ("baseColour", "pattern", "usage"))
-        unit, gender = article["unit"], self.genders.get(row.get("gender"), {})
-        if self._tells_gender(article["phrase"]):
-            gender = {}
-        unisex, pair = gender.get("plain") == "unisex", unit == "pair of"
-        noun = article["noun"] or ("wear" if row.get("masterCategory") in WORN else "use")
-        shade = next((noun for said, noun in SHADES.values() if said == colour), colour)
-        if unit.endswith(" of") and not pair and colour.replace(" brown", "") in SCENTS:
+        unit, noun, gender = article["unit"], _noun(row, article), self._people(row, article)
+        shade = _shade(colour)
+        if unit.endswith(" of") and unit != "pair of" and colour.replace(" brown", "") in SCENTS:
             colour = f"{colour}-coloured".replace(" ", "-")
-        people = gender.get("plain", "")
+        unisex = gender.get("plain") == "unisex"
         return {
             "a": "<a>",
             "counted": unit,
-            "one": "" if pair else f"<a> {unit}".strip(),
-            "this": "these" if pair else "this",
-            "it": "they" if pair else "it",
-            "is": "are" if pair else "is",
-            "come": "come" if pair else "comes",
             "thing": article["phrase"],
             "colour": shade,
             "pattern": pattern,
-            "look": f"{colour} {pattern}".strip(),
+            "look": _joined(colour, pattern),
             "whose": gender.get("possessive", ""),
-            "people": "" if unisex else people,
+            "people": "" if unisex else gender.get("plain", ""),
             "unisex": "unisex" if unisex else "",
-            "audience": "men and women" if unisex else people,
             "occasion": _occasion(usage, noun),
-            "purpose": _purpose(usage, noun),
         }
+
+    def _caption_fields(self, row, article):
+        thing, noun, gender = article["phrase"], _noun(row, article), self._people(row, article)
+        colour, pattern, usage = (self._word(row, name) for name in ("baseColour", "pattern", "usage"))
+        before, after = _placed(colour, well_known(thing, "articleType"))
+        named = self._told(thing, "usage")
+        if states(named, "usage", row.get("usage")):
+            usage = ""  # "sports shoes" are no more for sports than they say
+        known = same_name(usage, PURPOSES, "usage") if usage and not named else None
+        manner, sort = (
+            word if word and self._fits(word, thing, row["usage"]) else ""
+            for word in (STYLES.get(known, ("", ""))[noun == "use"], SORTS.get(known, ""))
+        )
+        sort, purpose = manner or sort, _purpose(usage, noun)
+        late = f"in {after}" if after and not before else ""
+        pair, unisex = article["unit"] == "pair of", gender.get("plain") == "unisex"
+        one = f"<a> {article['unit']}" if article["unit"] in ("pair of", "item of") else "<a>"
+        return {
+            "one": one,
+            "some": "" if pair else one,
+            "this": "these" if pair else "this",
+            "is": "are" if pair else "is",
+            "come": "come" if pair else "comes",
+            "work": "work" if pair else "works",
+            "colour": after,
+            "item": _joined(before, pattern, thing, late),
+            "styled_item": sort and _joined(before, pattern, sort, thing, late),
+            "piece": _joined(pattern, thing),
+            "styled_piece": sort and _joined(pattern, sort, thing),
+            "manner": manner,
+            "style": manner if noun == "wear" else "",
+            "whose": gender.get("possessive", ""),
+            "audience": "men and women" if unisex else gender.get("plain", ""),
+            "purpose": purpose,
+            "wear": purpose if purpose.endswith("wear") else "",
+        }
+
+    def _people(self, row, article):
+        return {} if self._told(article["phrase"], "gender") else self.genders.get(row.get("gender"), {})
+
+    def _is_read_before(self, word, thing, usage):
+        """Whether a usage is read from a word before a kind, and the kind as without it: "sports jacket" is a blazer."""
+        found = self.lexicon.read(f"A {word} {thing}.")
+        kinds = [mention.values for mention in self._told(thing, "articleType")]
+        return states(found, "usage", usage) and kinds == [m.values for m in found if m.attribute == "articleType"]
 
     def _fill(self, template, fields):
         def clause(match):
@@ -211,7 +213,7 @@ class Wording:
         )
         sentence = CLAUSE.sub(clause, chosen).format(**fields)
         sentence = re.sub(r"<a> (\S+)", lambda match: self._with_article(match[1]), sentence)
-        return re.sub(r"(?:^|\. )\w", lambda match: match[0].upper(), sentence)
+        return re.sub(r"(?:^|\. )\w(?![A-Z])", lambda match: match[0].upper(), sentence)  # "iPad" stays
 
     def _word(self, row, attribute):
         value = row.get(attribute)
@@ -224,7 +226,7 @@ class Wording:
     def _broader_kind(self, name):
         """The words for a category, if it says what a product is; else `None`."""
         article = self._article(name)
-        return article if self._read(article["phrase"], "articleType") else None
+        return article if self._told(article["phrase"], "articleType") else None
 
     def _read(self, phrase, attribute):
         return [mention for mention in self.lexicon.read(phrase) if mention.attribute == attribute]
@@ -250,35 +252,25 @@ class Wording:
         return found
 
 
-@functools.cache
-def _well_known(name, attribute):
-    """The well-known value that a name means, whatever the catalogue; `None` if it means none, or may mean several."""
-    found = {mention.values for mention in _any_lexicon().read(name) if mention.attribute == attribute}
-    return next(iter(found))[0] if len(found) == 1 and len(next(iter(found))) == 1 else None
+def _joined(*words):
+    return " ".join(filter(None, words))
 
 
-@functools.cache
-def _any_lexicon():
-    return Lexicon({})
+def _noun(row, article):
+    return article["noun"] or ("wear" if row.get("masterCategory") in WORN else "use")
 
 
-def _counted(name):
-    """How one piece of what a name in the plural or the singular names is called: by a rule, for what no table knows."""
-    # "USB" and "iPhone" keep their capitals.
-    name = name.lower() if name.isupper() and " " in name else name
-    words = " ".join(word if re.search(r"\w[A-Z]", word) else word.lower() for word in name.split())
-    known = [mention.values[0] for mention in _any_lexicon().read(name) if mention.attribute == "articleType"]
-    noun = ({**ARTICLE_WORDS, **KINDS}.get(known[-1]) if known else {"noun": None})["noun"]
-    parts = [re.fullmatch(r"(.*?)([^\s-]*)", part).groups() for part in PARTED.split(words) if part]
-    plural = [last if last in SPOKEN_PAIRS else inflector().plural_noun(last) or last for _, last in parts]
-    if parts and SPOKEN_PAIRS.issuperset(plural):
-        phrase = " or ".join(before + last for (before, _), last in zip(parts, plural))
-        return {"phrase": phrase, "unit": "pair of", "noun": noun}
-    mass = [last in MASS or last.endswith("wear") for _, last in parts]
-    if any(mass) or SPOKEN_PAIRS.intersection(last for _, last in parts):
-        return {"phrase": " or ".join(map("".join, parts)) if all(mass) else words, "unit": "item of", "noun": noun}
-    phrase = " or ".join(singular(before + last) for before, last in parts)
-    return {"phrase": phrase or name.lower(), "unit": "", "noun": noun}
+def _shade(colour):
+    return next((noun for said, noun in SHADES.values() if said == colour), colour)
+
+
+def _placed(colour, kind):
+    """A colour as it is said before a kind, "" where nobody would, and after "in": "a red lipstick", "a toner in a red bottle"."""
+    if colour and kind in PACKS:
+        return "", f"<a> {colour}{'-coloured' * (colour in SCENTS)} {PACKS[kind]}"
+    if colour in SHADED and kind in MAKE_UP:
+        return "", f"<a> {colour} shade" if _shade(colour) == colour else _shade(colour)
+    return colour, _shade(colour)
 
 
 def _possessive(people):

@@ -1,13 +1,12 @@
 """The report of an evaluation: one HTML file that needs nothing else, and charts beside it."""
 
-import base64
-import io
 import math
 import re
 from pathlib import Path
 
-import jinja2
 from markupsafe import Markup
+
+from moda.data.page import data_uri, lines, page_template, thumbnail
 
 from . import figures
 from .five import OVERALL, SCORES
@@ -36,7 +35,6 @@ SECTIONS = (
     "calibration", "probes", "agreement",
 )  # fmt: skip
 FACTS = "command date machine versions model data bootstrap judge seconds".split()
-THUMBNAIL = 160
 
 
 def write_report(folder, results, pictures):
@@ -73,17 +71,20 @@ def write_report(folder, results, pictures):
         raise ValueError("A report needs at least one system; results['systems'] is empty.")
     for example in (results.get("examples") or []) + (results.get("worst") or []):
         example["marks"], example["wrong"] = marks(example), wrong_besides(example)
-    pictures = {index: _thumbnail(picture) for index, picture in pictures.items()}
+    pictures = {index: thumbnail(picture) for index, picture in pictures.items()}
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     charts = _draw(folder, results, pictures)
-    template = _environment().get_template("report.html")
+    filters = {"fixed": fixed, "span": span, "metric": metric, "significance": significance}
+    template = page_template(
+        Path(__file__).parent, filters, variable_of=lambda system: figures.VARIABLES[figures.colour_of(system)]
+    )
     page = template.render(
         **_sections(results),
         headline=headline(results),
         charts=charts,
-        thumbnails={index: _data_uri(picture) for index, picture in pictures.items()},
-        facts=_facts(results),
+        thumbnails={index: data_uri(picture) for index, picture in pictures.items()},
+        facts=lines({name: results.get(name) for name in FACTS}),
         names=(OVERALL, *SCORES),
         meanings=MEANINGS,
     )
@@ -249,36 +250,6 @@ def _scored(systems):
     return [system for system in systems if has_score(system)]
 
 
-def _facts(results):
-    """How it was measured, as pairs of a name and a text; what lies within is named by its path."""
-    facts = []
-
-    def add(name, value):
-        if isinstance(value, dict):
-            for inner, item in value.items():
-                add(f"{name} · {inner}", item)
-        elif value not in (None, "", []):
-            form = {int: "{:,}", float: "{:,.4g}"}.get(type(value), "{}")
-            facts.append((name, ", ".join(map(str, value)) if isinstance(value, list) else form.format(value)))
-
-    for name in FACTS:
-        add(name, results.get(name))
-    return facts
-
-
-def _thumbnail(picture):
-    copy = picture.convert("RGB")
-    copy.thumbnail((THUMBNAIL, THUMBNAIL))
-    return copy
-
-
-def _data_uri(picture):
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=82)
-    code = base64.b64encode(buffer.getvalue()).decode()
-    return {"uri": f"data:image/jpeg;base64,{code}", "width": picture.width, "height": picture.height}
-
-
 def _draw(folder, results, pictures):
     """Writes the PNGs; returns the SVGs that the page holds."""
     charts = {}
@@ -307,12 +278,3 @@ def _draw(folder, results, pictures):
 
 def _with_points(curves):
     return [curve for curve in curves or [] if curve.get("points")]
-
-
-def _environment():
-    here = Path(__file__).parent
-    loader = jinja2.FileSystemLoader([here, here.parent / "data"])  # where the style of all pages lies
-    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(fixed=fixed, span=span, metric=metric, significance=significance)
-    environment.globals.update(variable_of=lambda system: figures.VARIABLES[figures.colour_of(system)])
-    return environment

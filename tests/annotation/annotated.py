@@ -14,13 +14,22 @@ VISION = {
     "kind": "local",
     "model": "microsoft/Phi-4-multimodal-instruct",
     "revision": "93f923e",
+    "adapter": "vision-lora",
     "licence": "mit",
+    "parameters": {"max_new_tokens": 300, "do_sample": False},
     "prompt": "describe-v1",
     "prompt_sha256": "0123456789ab",
 }
-INSTRUCT = {**VISION, "model": "/models/mine/Phi-3-mini", "prompt": "refine-v1", "prompt_sha256": "ba9876543210"}
+INSTRUCT = {
+    **VISION,
+    "model": "/models/mine/Phi-3-mini",
+    "adapter": None,
+    "prompt": "refine-v1",
+    "prompt_sha256": "ba9876543210",
+}
+RULES = {"kind": "metadata", "model": "metadata", "revision": "0a1b2c3d4e5f", "licence": None}
 ANNOTATORS = {"describe": VISION, "refine": INSTRUCT}
-METADATA_ONLY = dict.fromkeys(ANNOTATORS, {"kind": "metadata", "licence": "apache-2.0"})
+METADATA_ONLY = dict.fromkeys(ANNOTATORS, RULES)
 CHECKS = {
     "picture_size": {"min_side": 32},
     "picture_aspect": {"most": 5.0},
@@ -93,15 +102,17 @@ def make_steps(records, assembled):
     def noted(found):
         return {"count": len(found), "examples": found[:6]}
 
-    def against(record, check, why, said):
-        return {**{name: record[name] for name in ("id", "row", "metadata")}, "check": check, "why": why, "said": said}
+    def against(record, said, **reasons):
+        check, why = next(iter(reasons.items()))
+        line = {name: record[name] for name in ("id", "row", "metadata")}
+        return {**line, "check": check, "why": why, "reasons": reasons, "said": said}
 
     asked = {"asked": described - 5, "cached": 5, "retried": 2, "tokens_in": 91_000, "tokens_out": 4_200}
-    out = [
-        against(records[1], "leaked_print", "“WILD” is quoted from the product.", 'A t-shirt that says "WILD".'),
-        against(records[2], "leaked_print", "“DREAM” is only in the title.", "A Dream top for women."),
-    ]
-    cut = against(records[3], "json", "The answer ends in the middle of the object.", '{"description": "A pair of')
+    print_of = "“WILD” is quoted from the product."
+    wild = against(records[1], 'Says "WILD".', leaked_print=print_of, length="The description has 2 words; write more.")
+    dream = against(records[2], "A Dream top for women.", leaked_print="“DREAM” is only in the title.")
+    cut = against(records[3], '{"description": "A pair of', json="The answer ends in the middle of the object.")
+    short = {**wild, "check": "length", "why": wild["reasons"]["length"]}  # an example of its second reason
     sample = {
         "step": "sample",
         "counts": {"in": 2 * described + 7, "kept": described, "skipped": 7, "not drawn": described},
@@ -113,8 +124,10 @@ def make_steps(records, assembled):
         },
         "distances": {"gender": 0.0021, "masterCategory": 0.0008, "articleType": 0.0194, "baseColour": 0.0153},
         "missing": [
-            {"column": "articleType", "value": "Cufflinks <small>", "expected": 1.25, "why": "All are one group."}
+            {"column": "articleType", "value": "Cufflinks <small>", "expected": 1.25, "why": "All are one group."},
+            {"column": "gender", "value": None, "expected": 2.0, "why": "Its 4 rows can't be used."},
         ],
+        "near_duplicates": {"rows": 12, "groups": 5},
         "entropy": {"articleType": [4.9, 5.04]},
         "notes": ["3 pictures in /data/shop/images have no row in styles.csv.", "2 lines had broken commas."],
         "seconds": 4.2,
@@ -133,10 +146,11 @@ def make_steps(records, assembled):
         "annotator": INSTRUCT,
         "prompt": {"name": "refine-v1", "sha256": "ba9876543210"},
         "counts": {"in": described - 1, "kept": entered, "quarantined": 2, **asked},
-        "checks": {"leaked_print": noted(out)},
+        "checks": {"leaked_print": noted([wild, dream]), "length": noted([short])},
         "flags": {},
         "seconds": 377.0,
     }
+    assembled = {**assembled, "distances": {name: distance + 0.001 for name, distance in sample["distances"].items()}}
     return {"sample": sample, "describe": describe, "refine": refine, "assemble": assembled}
 
 
@@ -147,6 +161,7 @@ def make_summary(records, assembled):
         "checks": CHECKS,
         "columns": {"image": "image", "articleType": "kind", "gender": "for"},
         "guessed": {"articleType": "kind"},
+        "notes": ["4 rows were moved to the split of others of /data/shop."],
         "steps": make_steps(records, assembled),
         "facts": {"command": "moda annotate /data/shop sample.count=5400", "versions": {"datasets": "5.2.0"}},
     }

@@ -48,6 +48,13 @@ def test_settings_of_a_check_are_changed_one_by_one():
         ("checks.length.most=4", "checks.length has no key 'most'"),
         ("checks.length=4", "false for none"),
         ("checks.clip_score=true", "has no default"),
+        ("checks.clip_score={flor: 0.5}", "floor and nothing else"),
+        ("checks.clip_score={floor: 0.5}", "no CLIP; name one"),
+        ("checks.near_duplicates.most=0", "checks.near_duplicates.most is 0"),
+        ("sample.seed=abc", "sample.seed is 'abc'"),
+        ("sample.by=3", "a list of names"),
+        ("describe.annotator=http://me:secret@host/v1", "holds a user, a password"),
+        ("dataset.shard_mb=big", "dataset.shard_mb is 'big'"),
         ("describe.annotator=gpt", "metadata, local or an endpoint's URL"),
         ("describe.annotator=http://localhost:1/v1", "names no model"),
         ("describe.model=x", "asks no model"),
@@ -61,6 +68,29 @@ def test_what_is_wrong_is_told_in_a_sentence(override, told):
     with pytest.raises(ValueError, match="^[^\n]+$") as error:
         load_annotation_recipe("products.parquet", [override])
     assert told in str(error.value)
+
+
+def test_words_may_look_like_dates_and_a_name_may_stand_without_its_list():
+    asked = ["refine.model=2024-08-06", "refine.licence=mit", "accept_licences=gemma", "sample.by=gender"]
+    recipe = load_annotation_recipe(
+        "x.parquet", ["refine.annotator=http://localhost:1/v1", *asked], output="2026-11-21"
+    )
+    assert recipe.refine["model"] == "2024-08-06" and recipe.output_dir == "2026-11-21"
+    assert recipe.accept_licences == ["gemma"] and recipe.sample["by"] == ["gender"]
+
+
+def test_the_commands_annotator_comes_before_what_is_said_of_one_step(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("data: {path: x.parquet}\nrefine: {annotator: local, model: big, licence: mit}\n")
+    kinds = [
+        (recipe.describe["annotator"], recipe.refine["annotator"])
+        for recipe in (
+            load_annotation_recipe(str(file)),
+            load_annotation_recipe(str(file), annotator="metadata"),
+            load_annotation_recipe("x.parquet", ["refine.annotator=metadata"], annotator="local"),
+        )
+    ]
+    assert kinds == [("metadata", "local"), ("metadata", "metadata"), ("local", "metadata")]
 
 
 def test_a_missing_recipe_names_those_there_are(monkeypatch):

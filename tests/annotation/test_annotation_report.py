@@ -5,7 +5,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from annotated import ANNOTATORS, ON, make_records, make_source, make_summary
+from annotated import ANNOTATORS, METADATA_ONLY, ON, make_records, make_source, make_summary
 
 from moda.annotation.assemble import assemble
 from moda.annotation.report import funnel, headline, percent, settled, write_report
@@ -81,14 +81,18 @@ def test_the_page_is_whole(page):
 def test_everything_is_told(page, made):
     text = page.text.replace("\N{NO-BREAK SPACE}", " ")
     for words in (
-        "40 of 43 drawn products are described; printed text fell from 11.6 % of the drafts to 4.8 %.",
+        "40 of 43 drawn products are described; printed text fell from 11.9 % of the drafts to 4.8 % of the refined sentences.",
         "93 in styles.csv = 40 in the dataset + 3 put aside with a reason + 7 skipped + 43 not drawn",
-        "microsoft/Phi-4-multimodal-instruct", "local · 93f923e · mit", "describe-v1", "0123456789ab", "812.4",
+        "microsoft/Phi-4-multimodal-instruct", "local · 93f923e · vision-lora · mit", "max_new_tokens 300, do_sample False", "describe-v1", "0123456789ab", "812.4",
         "5 from cache", "2 retried", "91,000", "4,200 answered", "leaked_print", "5 noted", "2 out", "removed by the recipe", "not asked for",
         "the text does not contradict the metadata", "It has 20 × 20 pixels.", "1.25 expected. All are one group.",
         "articleType: Cufflinks <small>", "0.0194", "4.90 bits in the catalogue, 5.04 in the sample", "Median 0.487",
         "3 pictures in images have no row in styles.csv.", "kind (guessed)", "versions · datasets",
-        "moda annotate shop sample.count=5400",
+        "moda annotate shop sample.count=5400", "4 rows were moved to the split of others of shop.", "11.9 % of 42",
+        "The draft: microsoft/Phi-4-multimodal-instruct saw the picture and drafted it. The description: Phi-3-mini merged",
+        "those of the catalogue's rows with a picture", "gender0.0021 0.0031", "12 of the catalogue's rows with a usable",
+        "share their group with others (near-duplicate pictures, products of one title); 20 groups", "gender: no value",
+        "The description has 2 words; write more.",
     ):  # fmt: skip
         assert words in text, words
     note = made[0]["steps"]["assemble"]
@@ -118,24 +122,36 @@ def test_the_funnel_loses_what_is_accounted_for(made):
 def test_print_before_and_after(made):
     summary = copy.deepcopy(made[0])
     found = settled(summary)
-    assert found["leaked_print"]["before"] == 5 / 43 and found["leaked_print"]["after"] == 2 / 42
-    assert (found["leaked_print"]["drafts"], found["leaked_print"]["refined"], found["leaked_print"]["kept"]) == (
-        5,
-        2,
-        0,
-    )
-    assert found["contradiction"]["before"] == 4 / 43 and found["contradiction"]["after"] == 0
-    summary["steps"]["refine"]["flags"] = {"leaked_print": {"count": 9, "examples": []}}
-    assert settled(summary)["leaked_print"]["kept"] == 9 and "rose from" in headline(summary)
+    assert found["leaked_print"]["before"] == 5 / 42 and found["leaked_print"]["after"] == 2 / 42
+    assert (found["leaked_print"]["drafts"], found["leaked_print"]["refined"]) == (5, 2)
+    assert found["contradiction"]["before"] == 4 / 42 and found["contradiction"]["after"] == 0
+    unanswered = {"unanswered": {"count": 22, "examples": []}, **summary["steps"]["refine"]["checks"]}
+    summary["steps"]["refine"]["checks"] = unanswered
+    assert settled(summary)["leaked_print"]["after"] == 2 / 20
+    unanswered["leaked_print"]["count"] = 9
+    assert "rose from" in headline(summary)
+    summary["steps"]["refine"]["checks"] = {"leaked_print": {"count": 5, "examples": []}}
+    assert "printed text stays at 11.9" in headline(summary)
     summary["checks"] = {**summary["checks"], "leaked_print": False}
     assert "leaked_print" not in settled(summary) and headline(summary) == "40 of 43 drawn products are described."
 
 
 def test_a_report_that_got_worse_says_so(made, tmp_path):
     summary = copy.deepcopy(made[0])
-    summary["steps"]["refine"]["flags"] = {"leaked_print": {"count": 9, "examples": []}}
-    assert "Refining has made it worse" in Page(write_report(tmp_path, summary)).text
+    summary["steps"]["refine"]["checks"] = {"leaked_print": {"count": 9, "examples": []}}
+    assert "Refining has made it worse; look at its prompt and model" in Page(write_report(tmp_path, summary)).text
     assert "Refining has made it worse" not in Page(write_report(tmp_path, made[0])).text
+
+
+def test_a_report_without_models_says_so(made, tmp_path):
+    summary = copy.deepcopy(made[0])
+    summary["steps"]["assemble"]["annotators"] = METADATA_ONLY
+    summary["steps"]["refine"]["checks"] = {"leaked_print": {"count": 9, "examples": []}}
+    del summary["steps"]["assemble"]["distances"], summary["steps"]["sample"]["near_duplicates"]  # as in older runs
+    text = Page(write_report(tmp_path, summary)).text
+    assert "The draft: rules wrote it from the metadata, and no model saw the picture." in text
+    assert "Refining has made it worse." in text and "look like another one" not in text
+    assert "gender0.0021 masterCategory0.0008" in text and "dots the dataset" not in text
 
 
 def test_the_least_there_can_be(made, tmp_path):

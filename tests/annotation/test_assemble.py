@@ -1,12 +1,11 @@
 """The dataset that comes out: what its rows hold, how its files lie, what is put aside, what a break-off leaves."""
 
-import copy
 import json
 from types import SimpleNamespace
 
 import pyarrow.parquet as pq
 import pytest
-from annotated import ANNOTATORS, FIELDS, METADATA_ONLY, ON, SPLITS, make_records, make_source
+from annotated import ANNOTATORS, FIELDS, METADATA_ONLY, ON, RULES, SPLITS, make_records, make_source
 from datasets import Dataset, Image, load_dataset
 
 from moda.annotation.assemble import ROWS, assemble, without_paths
@@ -58,9 +57,11 @@ def test_load_dataset_opens_every_row_in_its_split(assembled, drawn, tmp_path):
         assert row["draft"] == {name: record["draft"][name] for name in ("gender", "category", "colour", "usage")}
         assert row["metadata"] == record["metadata"] and list(row["metadata"]) == FIELDS
         assert (row["group"], row["checks"], row["clip_score"]) == (record["group"], ON, None)
-    who = rows["p0"]["annotators"]
-    assert who["describe"] == {**ANNOTATORS["describe"], "date": "2026-11-20"}
-    assert who["refine"] == {**ANNOTATORS["refine"], "model": "Phi-3-mini", "date": "2026-11-21"}
+    who, parameters = rows["p0"]["annotators"], '{"do_sample": false, "max_new_tokens": 300}'
+    assert who["describe"] == {**ANNOTATORS["describe"], "parameters": parameters, "date": "2026-11-20"}
+    refined = {"model": "Phi-3-mini", "parameters": parameters, "date": "2026-11-21"}
+    assert who["refine"] == {**ANNOTATORS["refine"], **refined}
+    assert note["annotators"]["describe"] == ANNOTATORS["describe"]
     assert found["test"][0]["image"].size == (48, 48)
 
 
@@ -129,9 +130,10 @@ def test_clip_scores_and_their_floor(drawn, tmp_path):
     assert {(picture.size, picture.mode) for picture, _ in seen} == {((48, 48), "RGB")}
     lines = [json.loads(line) for line in (tmp_path / "assemble" / "quarantine.jsonl").read_text().splitlines()]
     assert [(line["id"], line["check"], line["why"]) for line in lines] == [
-        ("p3", "clip_score", "No CLIPScore is below the floor of 0.50."),
-        ("p5", "clip_score", "CLIPScore 0.25 is below the floor of 0.50."),
+        ("p3", "clip_score", "The CLIP gave no number, so the floor can't be kept."),
+        ("p5", "clip_score", "The CLIPScore 0.25 is below the floor of 0.50."),
     ]
+    assert [line["reasons"] for line in lines] == [{"clip_score": line["why"]} for line in lines]
     assert lines[0]["said"] == records[3]["description"] and lines[0]["metadata"] == records[3]["metadata"]
     rows = opened(tmp_path, tmp_path / "cache")["train"]
     assert rows["clip_score"][:] == [0.75] * 38 and rows[0]["checks"] == [*ON, "clip_score"]
@@ -161,13 +163,23 @@ def test_a_picture_that_went_missing_is_put_aside(drawn, tmp_path):
     ]
 
 
-def test_a_check_that_only_noted_something_was_not_passed(drawn, tmp_path):
+@pytest.mark.parametrize(
+    "annotators, options, named",
+    [
+        (ANNOTATORS, {}, ON),
+        ({**ANNOTATORS, "refine": RULES}, {}, ON),
+        (METADATA_ONLY, {}, [name for name in ON if name != "json"]),
+        (ANNOTATORS, {"clip_score": lambda pictures, sentences: [0.75] * len(pictures)}, ON),
+        (ANNOTATORS, {"clip_score": lambda pictures, sentences: [0.75] * len(pictures), "floor": 0.5}, [*ON, "clip_score"]),
+    ],
+)  # fmt: skip
+def test_only_checks_that_looked_are_named(drawn, tmp_path, annotators, options, named):
     source, records = drawn
-    records = copy.deepcopy(records)
-    records[7]["refined"]["flags"] = {"leaked_print": "It quotes."}
-    note = run((source, records), tmp_path, ["train"] * 40)
-    assert opened(tmp_path, tmp_path / "cache")["train"][7]["checks"] == [name for name in ON if name != "leaked_print"]
-    assert note["passed"] == {name: 40 - (name == "leaked_print") for name in ON}
+    note = assemble(
+        records[:9], source, ["train"] * 9, annotators, tmp_path, [*ON, "clip_score"], **options
+    )  # as a recipe that asks for it, but not for a floor
+    assert opened(tmp_path, tmp_path / "cache")["train"]["checks"][:] == [named] * 9
+    assert note["passed"] == dict.fromkeys(named, 9)
 
 
 def test_a_catalogue_without_metadata(drawn, tmp_path):
@@ -177,7 +189,9 @@ def test_a_catalogue_without_metadata(drawn, tmp_path):
         (SimpleNamespace(rows=source.rows, metadata=lambda row: {}), records), tmp_path, annotators=METADATA_ONLY
     )
     found = opened(tmp_path, tmp_path / "cache")["train"]
-    assert "metadata" not in found.column_names and found[0]["annotators"]["describe"]["kind"] == "metadata"
+    assert "metadata" not in found.column_names and found[0]["annotators"]["describe"] == {
+        **RULES, "adapter": None, "parameters": None, "prompt": None, "prompt_sha256": None, "date": "2026-11-20",
+    }  # fmt: skip
     assert note["fields"] == [] and note["marginals"] == {}
 
 

@@ -1,3 +1,5 @@
+import functools
+
 import pytest
 import torch
 from endpoints import ask, save_tiny_llava
@@ -56,7 +58,7 @@ def test_an_answer_ends_with_any_of_several_tokens(phi3, tmp_path):
         *model.generation_config.eos_token_id
     }
     model.generation_config.eos_token_id = [tokenizer.convert_tokens_to_ids("<|end|>"), end]
-    [answer] = LocalModel(model, tokenizer, "phi", "1", max_new_tokens=8, cache=tmp_path).ask_all([ask("Hi")])
+    [answer] = LocalModel(lambda: model, tokenizer, "phi", "1", max_new_tokens=8, cache=tmp_path).ask_all([ask("Hi")])
     before = said[: said.index(end)]
     assert answer.text == tokenizer.decode(before, skip_special_tokens=True).strip()
     assert (answer.finish_reason, answer.tokens_out) == ("stop", len(before) + 1)
@@ -103,7 +105,8 @@ def test_phi4_answers_alike_in_any_batch_and_by_either_template(phi4, tmp_path, 
     for template in (PHI4_TEMPLATE, PHI4_TEMPLATE_OF_PARTS):
         model, processor = make_tiny_phi4(image_processor_of_phi4(monkeypatch), template)
         for size in (1, 4):
-            local = LocalModel(model, processor, "phi", template, None, size, 5, tmp_path / f"{len(answers)}")
+            loaded = functools.partial(lambda model: model, model)
+            local = LocalModel(loaded, processor, "phi", template, None, size, 5, tmp_path / f"{len(answers)}")
             answers[template, size] = [answer.text for answer in local.ask_all(requests)]
             assert local.counts["asked"] == 5 and local.problem is None
             assert local.chat.reads_parts == (template == PHI4_TEMPLATE_OF_PARTS)

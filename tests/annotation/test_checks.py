@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from moda.annotation.checks import DEFAULTS, POINTS, SENTENCES, failures, picture_aspect, picture_size
+from moda.annotation.checks import DEFAULTS, POINTS, SENTENCES, TEXT_CHECKS, failures, picture_aspect, picture_size
 from moda.data.demo import demo_rows
 from moda.data.synonyms import WORDS
 from moda.data.wording import TEMPLATES, Wording
@@ -237,9 +237,31 @@ def test_the_drawn_catalogue_contradicts_nothing():
 
 
 @pytest.mark.parametrize(
-    "text", ["A " * 5000, "a" * 20_000, "logo is " * 2500, "Aa Bb " * 3000, "'a " * 5000, "1 " * 5000]
+    "text",
+    ["A " * 5000, "a" * 20_000, "logo is " * 2500, "Aa Bb " * 3000, "'a " * 5000, "1 " * 5000, "a b " + "c" * 20_000],
 )
-def test_garbage_is_checked_quickly(text):
-    started = time.process_time()
-    assert "length" in failures(text, {"metadata": BLOUSE}, {}, "drafts")
-    assert time.process_time() - started < 5
+def test_of_a_sentence_far_too_long_nothing_else_is_checked(text, monkeypatch):
+    def fail(*given):
+        raise AssertionError("is not asked")
+
+    for name in set(TEXT_CHECKS) - {"length"}:
+        monkeypatch.setitem(SENTENCES, name, fail)
+    assert list(failures(text, {"metadata": BLOUSE}, {}, "drafts")) == ["length"]
+
+
+def test_a_sentence_a_little_too_long_is_checked_by_all():
+    text = 'A shirt "LOVE LOVE" ' + "with buttons of wood and " * 10
+    assert {"length", "repetition", "leaked_print"} <= set(failures(text, {"metadata": {}}, {}, "refined"))
+    assert "length" not in failures("word " * 500, {"metadata": {}}, {"length": {"max_words": 500}}, "refined")
+    assert "repetition" in failures("word " * 500, {"metadata": {}}, {"length": {"max_words": 500}}, "refined")
+
+
+def test_characters_count_too():
+    assert fails("length", "A red " + "x" * 1794) is None
+    why = "The description has 1,801 characters; write at most 45 words."
+    assert fails("length", "A red " + "x" * 1795) == why
+
+
+def test_no_check_hangs_where_no_length_is_wanted():
+    for text in ("A " * 5000, "a" * 20_000, "logo is " * 2500, "a b " + "c" * 16_000, "ab cd-" * 3000, "'" * 20_000):
+        assert isinstance(failures(text, {"metadata": BLOUSE}, {"length": False}, "drafts"), dict)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from moda.annotation.drafts import KEYS, parse_draft, parse_refined
+from moda.annotation.drafts import KEYS, LABELS_WITHIN, parse_draft, parse_refined
+from moda.data.loose_json import MOST_READ
 
 
 GOLDEN = "A pink women's blouse with lace trim, perfect for formal occasions."
@@ -203,3 +204,60 @@ def test_a_description_cut_anywhere_is_whole_or_not_used(sentence, form):
             assert said.replace('"', "") == sentence.replace('"', "")  # a repair may drop quotes; words it may not
             used += 1
         assert parse_draft(text)["description"].replace('"', "") == sentence.replace('"', "") and used
+
+
+HOSTILE = {
+    "tags": "> <description>\n" * 3000,
+    "more tags": "><usage> " * 200 + " " * 20_000,
+    "quoted tags": ("> <usage: " + "'" * 10) * 2000,
+    "thoughts": "<think>" * 5000,
+    "brackets": "[" * 20_000,
+    "links": "![a" * 7000,
+    "bold": "**a " * 7000,
+    "marks": "!" * 20_000 + "x ",
+    "blanks": "description:" + " " * 20_000,
+    "lines": "description:\n" * 2000,
+    "prefaces": "refined " * 4000,
+    "nested": '{"description": ' + "[" * 900 + "]" * 900 + "}",
+    "deeper": '{"description": ' * 900 + "1" + "}" * 900,
+    "cut": '{"description": "A tee", ' * 800,
+    "sentences": '{"description": "' + '. " ' * 5000,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("parse", [parse_draft, parse_refined])
+def test_hostile_answers_end_soon_and_in_one_sentence(parse, name):
+    try:
+        said = parse(HOSTILE[name], "stop")
+    except ValueError as error:
+        assert str(error).startswith("The ") and str(error).endswith(".") and len(str(error)) < 200
+    else:
+        assert len(said if parse is parse_refined else said["description"]) <= MOST_READ
+
+
+def test_so_much_of_an_answer_is_read():
+    assert parse_refined("a " * (MOST_READ // 2), "stop") == ("a " * (MOST_READ // 2)).strip()
+    with pytest.raises(ValueError, match="cut off before the description ended; make it shorter"):
+        parse_refined("a " * (MOST_READ // 2 + 1), "stop")
+    labelled = "-" * (LABELS_WITHIN - 32) + "\ndescription: A bag.\nusage: {}\n"
+    assert parse_draft(labelled.format("eat"))["usage"] == "eat"
+    assert parse_draft(labelled.format("eating"))["usage"] is None
+    assert parse_draft(f"<think>{'x' * MOST_READ}</think>" + '{"description": "A bag."}')["description"] == "A bag."
+
+
+def test_what_is_read_can_be_written():
+    answer = '{"description": "A red \\ud83d bag \\ud83d\\ude00 \\ude00.", "colour": "\\udfff"}'
+    assert parse_draft(answer) == {**EMPTY, "description": "A red bag 😀 ."}
+    assert parse_refined(answer) == parse_refined("A red \ud83d bag 😀 .") == "A red bag 😀 ."
+    assert parse_draft(answer.replace('"', "'"))["description"].encode()
+
+
+@pytest.mark.parametrize("form", ["{}", '{{"description": "{}"}}'])
+def test_a_sentence_in_capitals_is_asked_for_again(form):
+    with pytest.raises(ValueError, match="^The description is all in capitals; write it as a sentence.$"):
+        parse_refined(form.format("A NAVY BLUE SHIRT FOR MEN."))
+    for sentence in ("A USB CABLE for men.", "USB CABLE."):
+        assert parse_refined(form.format(sentence)) == sentence
+    draft = '{"description": "A NAVY BLUE SHIRT."}'
+    assert parse_draft(draft)["description"] == "A NAVY BLUE SHIRT."  # which is rewritten anyway

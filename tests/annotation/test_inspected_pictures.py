@@ -2,6 +2,7 @@
 
 import base64
 import io
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from PIL import Image
 
 from moda.annotation.pictures import inspect_pictures, picture_url
 from moda.annotation.source import open_source
+from pictures_moda import load_picture
 
 
 def encoded(picture, kind="JPEG", **options):
@@ -100,6 +102,10 @@ def test_files_that_fit_are_sent_as_they_are():
     [
         (rotated(scene((120, 80))), (80, 120)),
         (encoded(scene((1600, 400))), (768, 192)),
+        (encoded(scene((1800, 2400))), (576, 768)),
+        (rotated(scene((2000, 1500))), (576, 768)),
+        (encoded(scene((1600, 1600)).convert("L")), (768, 768)),
+        (encoded(scene((1600, 1600)).convert("CMYK")), (768, 768)),
         (encoded(Image.new("RGBA", (30, 20), (0, 0, 0, 0)), "PNG"), (30, 20)),
         (encoded(scene((30, 20)).convert("CMYK")), (30, 20)),
         (encoded(scene((30, 20)), "BMP"), (30, 20)),
@@ -112,6 +118,35 @@ def test_anything_else_is_sent_upright_and_small(content, size):
     assert (kind, picture.format, picture.mode, picture.size) == ("image/jpeg", "JPEG", "RGB", size)
     assert picture.getexif().get(0x0112, 1) == 1
     assert picture_url(content) == picture_url(content)
+
+
+def test_a_large_jpeg_is_decoded_at_a_fraction_of_its_size(monkeypatch):
+    decoded = []
+
+    def open_and_note(picture, name):
+        upright = load_picture(picture, name)
+        decoded.append(upright.size)
+        return upright
+
+    monkeypatch.setattr("moda.annotation.pictures.load_picture", open_and_note)
+    picture = scene((1500, 2000))
+    fast, slow = (sent(picture_url(encoded(picture, kind)))[1] for kind in ("JPEG", "PNG"))
+    assert decoded == [(750, 1000), (1500, 2000)]
+    fast, slow = (np.asarray(Image.open(io.BytesIO(content))).astype(int) for content in (fast, slow))
+    assert fast.shape == slow.shape == (768, 576, 3) and abs(fast - slow).mean() < 2
+
+
+def test_threads_make_the_same_as_one(catalogue):
+    large = [encoded(scene((900 + number, 1200))) for number in range(24)]
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(picture_url, large)) == [picture_url(content) for content in large]
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_too_many_pixels_are_refused(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000 * 1000)
+    with pytest.raises(ValueError, match="may be a decompression bomb"):
+        picture_url(encoded(scene((1200, 1000))))
 
 
 def test_turned_picture_is_turned_back():

@@ -1,15 +1,19 @@
+import hashlib
 import json
+import shutil
 from dataclasses import replace
 
+import huggingface_hub
 import pytest
 import torch
+import transformers
 from endpoints import ask
 from tiny_models import load, look, phi4_config, phi4_tokenizer, plain, save_tiny_phi3, save_tiny_phi4
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 from transformers.utils import is_torchvision_available
 
-from moda.annotation.local import LocalModel, load_local, read_licence
-from moda.annotation.weights import digest_of
+from moda.annotation.local import LocalModel, load_local
+from moda.annotation.weights import digest_of, licences_of, read_licence
 
 
 QUESTIONS = [
@@ -63,6 +67,95 @@ def test_what_was_answered_is_never_asked_again(phi3, tmp_path):
     assert third.counts["asked"] == 0 and third.counts["cached"] == 7
 
 
+def test_weights_are_loaded_for_the_first_new_question(phi4, tmp_path, monkeypatch):
+    loaded, load_adapter = [], PreTrainedModel.load_adapter
+    monkeypatch.setattr(
+        PreTrainedModel, "load_adapter", lambda *given, **more: loaded.append(1) or load_adapter(*given, **more)
+    )
+    requests, options = [look("What is it?", "red"), ask("Hi")], {"max_new_tokens": 3, "cache": tmp_path / "answers"}
+    local = load_local(str(phi4), adapter="vision-lora", **options)
+    assert local.identity["revision"] == digest_of(phi4, phi4 / "vision-lora")
+    assert local.known(requests[0]) is None and len(local.key(requests[0])) == 64
+    broken = list(local.ask_all([look("What is it?", plain("red")[:60])]))
+    assert broken[0].error and not loaded
+    first = list(local.ask_all(requests))
+    assert loaded == [1] and local.chat.model.active_adapters() == ["annotator"]
+    again = load_local(str(phi4), adapter="vision-lora", **options)
+    assert [answer.text for answer in again.ask_all(requests)] == [answer.text for answer in first]
+    assert loaded == [1] and again.counts["cached"] == 2 and "model" not in vars(again.chat)
+
+
+def test_weights_that_can_not_be_loaded_end_it_in_one_sentence(phi3, tmp_path):
+    folder = shutil.copytree(phi3, tmp_path / "broken")
+    local = load_local(str(folder), cache=tmp_path)
+    (folder / "model.safetensors").write_bytes(b"no tensors")
+    with pytest.raises(ValueError, match="broken can't annotate here .*give a folder or an id"):
+        list(local.ask_all([ask("Hi")]))
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(ValueError, match="broken can't annotate here .there are no safetensors in it"):
+        load_local(str(folder), cache=tmp_path)
+
+
+def test_an_adapter_needs_its_package(phi4, tmp_path, monkeypatch):
+    monkeypatch.setattr("moda.annotation.local.is_peft_available", lambda: False)
+    with pytest.raises(ValueError, match="its adapter needs peft.; pip install peft"):
+        load_local(str(phi4), adapter="vision-lora", cache=tmp_path)
+
+
+def test_an_adapter_by_itself(phi4, tmp_path):
+    (tmp_path / "other").mkdir()
+    apart = shutil.move(phi4 / "vision-lora", tmp_path / "other" / "lora")
+    local = load(phi4, adapter=str(apart), max_new_tokens=3, cache=tmp_path / "1")
+    plain_one = load(phi4, max_new_tokens=3, cache=tmp_path / "2")
+    said, before = (next(model.ask_all([look("What is it?", "red")])).text for model in (local, plain_one))
+    assert said != before and local.identity["adapter"] == "lora"
+    assert local.identity["revision"] == digest_of(phi4, apart) != plain_one.identity["revision"]
+    assert str(tmp_path) not in json.dumps(local.identity)
+
+
+@pytest.fixture
+def hub(phi3, phi4, tmp_path, monkeypatch):
+    """A Hub cache with a model of two revisions and an adapter, as they are once they were fetched."""
+    for constants in (huggingface_hub.constants, transformers.utils.hub.constants):
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(transformers.utils.hub, "TRANSFORMERS_CACHE", str(tmp_path / "hub"), raising=False)  # of 4.57
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    files = {"models--shop--phi": {"main": phi3, "v2": phi3}, "models--shop--lora": {"main": phi4 / "vision-lora"}}
+    commits = {}
+    for repository, revisions in files.items():
+        for revision, folder in revisions.items():
+            commit = hashlib.sha1(f"{repository} {revision}".encode()).hexdigest()
+            commits[repository.rpartition("-")[2], revision] = commit
+            snapshot = shutil.copytree(folder, tmp_path / "hub" / repository / "snapshots" / commit)
+            (snapshot / "README.md").write_text(
+                f"---\nlicense: {'MIT' if revision == 'main' else 'cc-by-nc-4.0'}\n---\n"
+            )
+            (tmp_path / "hub" / repository / "refs").mkdir(exist_ok=True)
+            (tmp_path / "hub" / repository / "refs" / revision).write_text(commit)
+    return commits
+
+
+def test_a_model_of_the_hub_is_known_by_its_commit(hub, tmp_path):
+    options = {"cache": tmp_path / "answers", "max_new_tokens": 3}
+    main, second = load_local("shop/phi", **options), load_local("shop/phi", revision="v2", **options)
+    assert (main.identity["revision"], second.identity["revision"]) == (hub["phi", "main"], hub["phi", "v2"])
+    assert main.identity["model"] == "shop/phi" and (tmp_path / "answers" / "shop-phi.jsonl").is_file()
+    [answer] = second.ask_all([ask("Hi")])
+    assert answer.tokens_out and not answer.error
+    adapted = load_local("shop/phi", adapter="shop/lora", **options)
+    assert adapted.identity["revision"] == f"{hub['phi', 'main']}+{hub['lora', 'main']}"
+    assert adapted.identity["adapter"] == "lora"
+
+
+def test_the_licence_is_that_of_the_revision_and_of_the_adapter(hub, phi4):
+    assert licences_of("shop/phi") == {"shop/phi": "mit"}
+    assert licences_of("shop/phi", revision="v2") == {"shop/phi": "cc-by-nc-4.0"}
+    assert licences_of("shop/phi", "shop/lora", "v2") == {"shop/phi": "cc-by-nc-4.0", "shop/lora": "mit"}
+    assert licences_of("shop/phi", "shop/none") == {"shop/phi": "mit", "shop/none": None}
+    (phi4 / "README.md").write_text("---\nlicense: [MIT, GPL-3.0]\n---\n")
+    assert licences_of(str(phi4), "vision-lora") == {str(phi4): "mit, gpl-3.0"}
+
+
 def test_a_key_tells_weights_and_settings_apart(phi3, tmp_path):
     other = save_tiny_phi3(tmp_path / "elsewhere" / phi3.name, seed=1)
     same = save_tiny_phi3(tmp_path / "again" / phi3.name)
@@ -111,7 +204,7 @@ def test_a_batch_too_large_for_memory_is_halved(phi3, tmp_path, capsys):
         AutoTokenizer.from_pretrained(phi3),
     )
     model.register_forward_pre_hook(need_too_much, with_kwargs=True)
-    scarce = LocalModel(model, tokenizer, "phi", "1", batch_size=8, max_new_tokens=4, cache=tmp_path)
+    scarce = LocalModel(lambda: model, tokenizer, "phi", "1", batch_size=8, max_new_tokens=4, cache=tmp_path)
     requests = [ask(f"{number} shoes") for number in range(11)]
     answers = list(scarce.ask_all(requests))
     plain = load(phi3, max_new_tokens=4, cache=tmp_path)
@@ -167,7 +260,7 @@ def test_what_can_not_be_asked_is_refused_in_one_sentence(phi3, tmp_path):
     tokenizer.save_pretrained(silent)
     with pytest.raises(ValueError, match="silent has no chat template; give a model that chats"):
         load_local(str(silent), cache=tmp_path)
-    with pytest.raises(ValueError, match=r"no adapter_model.safetensors in vision-lora"):
+    with pytest.raises(ValueError, match=r"no adapter_config.json in vision-lora"):
         load_local(str(phi3), adapter="vision-lora", cache=tmp_path)
     with pytest.raises(ValueError, match=r"nowhere can't annotate here .*give a folder or an id"):
         load_local(str(tmp_path / "nowhere"), cache=tmp_path)

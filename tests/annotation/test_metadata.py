@@ -6,7 +6,6 @@ from collections import Counter
 import pytest
 
 from moda.annotation.metadata import PATTERNS, MetadataAnnotator
-from moda.data import words
 from moda.data.demo import demo_row
 from moda.data.wording import ATTRIBUTES, Wording
 from moda.evaluation.rules import RuleJudge
@@ -46,7 +45,7 @@ def test_drafts_have_full_marks_and_many_patterns(writer, rows):
 
 def test_patterns_are_drawn_evenly_by_seed_and_id(writer, rows):
     row = rows[0]
-    said = {number: writer.draft(record({**row, "id": number}))["description"] for number in range(1600)}
+    said = {number: writer.draft(record({**row, "id": number}))["description"] for number in range(100 * len(PATTERNS))}
     counts = Counter(said.values())
     assert len(PATTERNS) == len(counts) >= 16
     assert 60 < min(counts.values()) and max(counts.values()) < 145  # of 100 each
@@ -88,16 +87,22 @@ def test_without_an_article_a_broader_kind_is_said_or_nothing(writer):
     assert json.loads(footwear.text)["category"] == "Footwear"
 
 
-def test_identity_names_the_words(writer, monkeypatch):
+def test_identity_names_the_words_the_seed_and_the_catalogues_values(writer):
     assert {**writer.identity, "revision": ""} == {
         "kind": "metadata",
         "model": "metadata",
         "revision": "",
+        "parameters": {"seed": 0},
         "licence": None,
     }
-    assert MetadataAnnotator(Wording({"articleType": ["Jeans"]})).identity == writer.identity
-    monkeypatch.setattr("moda.annotation.metadata.TEMPLATES", ("{a} {thing}.",))
-    assert MetadataAnnotator(Wording()).identity["revision"] != writer.identity["revision"]
-    monkeypatch.undo()
-    monkeypatch.setitem(words.COLOUR_WORDS, "Red", "crimson")
-    assert MetadataAnnotator(Wording()).identity["revision"] != writer.identity["revision"]
+    assert MetadataAnnotator(Wording()).identity == writer.identity
+    assert MetadataAnnotator(Wording(), seed=1).identity["parameters"] == {"seed": 1}
+    fewer = MetadataAnnotator(Wording({"articleType": ["Jeans"]}))
+    assert fewer.identity["revision"] != writer.identity["revision"]
+
+
+def test_a_kind_alone_makes_a_sentence_of_three_words(writer):
+    for number in range(100):
+        said = writer.draft({"id": str(number), "metadata": {"articleType": "Shirts"}})["description"]
+        assert len(said.split()) >= 3 and "shirt" in said
+    assert writer.known({"record": {}}) is None

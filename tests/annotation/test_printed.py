@@ -1,10 +1,13 @@
 """What is printed on a picture, read by the real engine where it is installed."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from moda.annotation.leaks import leaked_print
-from moda.annotation.printed import ocr_available, overlap, printed_words, read_off
+from moda.annotation.printed import PrintReader, ocr_available, overlap, printed_words, read_off
 
 
 needs_engine = pytest.mark.skipif(not ocr_available(), reason="needs pytesseract and the program tesseract")
@@ -77,3 +80,56 @@ def test_what_is_read_off():
     assert read_off("A black cotton tee.", ["BLACK", "COTTON"], 0.7) is None
     assert '"zorbly"' in read_off("A black cotton tee by zorbly in red stripes.", ["Zorbly"], 0.5)
     assert read_off("A black cotton vex tee in red stripes.", ["VEX"], 0.5) is None  # three letters may be chance
+
+
+def load(number):
+    def opened():
+        if number == 3:
+            raise ValueError("The picture can't be read.")
+        return Image.new("RGB", (number + 1, 1))
+
+    return opened
+
+
+@pytest.fixture
+def engine(monkeypatch):
+    """An engine that reads how wide a picture is, and notes it."""
+    seen, lock = [], threading.Lock()
+
+    def read(image):
+        with lock:
+            seen.append(image.width)
+        return [f"wide{image.width}", "Été"]
+
+    monkeypatch.setattr("moda.annotation.printed.printed_words", read)
+    return seen
+
+
+def test_each_picture_is_read_once_by_many_threads(engine, tmp_path):
+    file = tmp_path / "answers" / "print.jsonl"
+    reader = PrintReader(file)
+    with ThreadPoolExecutor(8) as pool:
+        said = list(pool.map(lambda number: reader.read(f"{number:03}", load(number)), range(200)))
+    assert said == [[] if number == 3 else [f"wide{number + 1}", "Été"] for number in range(200)]
+    assert sorted(engine) == [number + 1 for number in range(200) if number != 3]
+    again = PrintReader(file)
+    assert [again.read(f"{number:03}", load(number)) for number in range(201)] == [*said, ["wide201", "Été"]]
+    assert len(engine) == 200 == len(file.read_text().splitlines())
+
+
+def test_half_a_line_of_a_killed_run_is_read_again(engine, tmp_path):
+    reader = PrintReader(tmp_path / "print.jsonl")
+    first = [reader.read(name, load(number)) for number, name in enumerate("ab")]
+    for end in range(1, 24):
+        whole = (tmp_path / "print.jsonl").read_bytes()
+        (tmp_path / "cut.jsonl").write_bytes(whole[:-end])
+        for _ in range(2):
+            cut = PrintReader(tmp_path / "cut.jsonl")
+            assert [cut.read(name, load(number)) for number, name in enumerate("ab")] == first
+    assert len(engine) <= 2 + 23  # never the first, and the second once
+
+
+@needs_engine
+def test_the_real_engine_is_asked_once(tmp_path):
+    words = PrintReader(tmp_path / "print.jsonl").read("1", lambda: shirt("DREAM", "BIG"))
+    assert sorted(words) == ["BIG", "DREAM"] and words == PrintReader(tmp_path / "print.jsonl").read("1", None)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from conftest import make_picture, make_png
-from datasets import ClassLabel, Dataset, Features, Image, Value
+from datasets import ClassLabel, Dataset, Features, Value
 
 from moda.annotation.source import open_source
 
@@ -166,6 +166,39 @@ def test_folder_with_metadata_and_its_defects(tmp_path):
     ]
 
 
+def test_broken_lines_and_mixed_kinds_of_a_jsonl_file(tmp_path):
+    make_picture(0).save(tmp_path / "a.png")
+    rows = [{"sku": sku, "photo": "a.png", "type": "Jeans", "stock": sku != 8} for sku in ("007", 8, "x", 9.5)]
+    lines = [*map(json.dumps, rows)]
+    lines[2:2] = ['{"sku": "lost", "pho', "", "[1]"]
+    (tmp_path / "shop.jsonl").write_text("\n".join(lines))
+    source = open_source({"path": str(tmp_path / "shop.jsonl")})
+    assert source.ids == ["007", "8", "x", "9.5"] and source.count == 6
+    assert source.metadata(1) == {"articleType": "Jeans", "stock": "False"}
+    assert [(line["id"], line["row"], line["check"], line["why"]) for line in source.skipped] == [
+        (None, None, "cut_off", "Line 3 of shop.jsonl is no JSON: Unterminated string starting at character 17."),
+        (None, None, "cut_off", "Line 5 of shop.jsonl is no object, but [1]."),
+    ]
+
+
+def test_dataset_that_was_annotated_can_be_again(tmp_path):
+    (tmp_path / "data").mkdir()
+    packed = [{"usage": "Casual", "brand": "Acme"}] * 3
+    own = {"description": ["A thing."] * 3, "initial_description": ["It."] * 3, "clip_score": [None, 0.5, 0.25]}
+    structs = {
+        "draft": [{"gender": "Men"}] * 3,
+        "annotators": [{"refine": {"model": "m"}}] * 3,
+        "checks": [["json"]] * 3,
+    }
+    rows = table(
+        3, articleType=None, baseColour=None, id=list("abc"), group=list("xxy"), metadata=packed, **own, **structs
+    )
+    rows.to_parquet(tmp_path / "data" / "train-00000-of-00001.parquet")
+    source = open_source({"path": str(tmp_path)})
+    assert source.ids == list("abc") and source.table(["group"])["group"] == list("xxy") and source.guessed == {}
+    assert source.metadata(0) == {"usage": "Casual", "brand": "Acme"}
+
+
 def test_csv_file_leaves_out_what_it_cannot_place(tmp_path):
     make_picture(0).save(tmp_path / "a.png")
     (tmp_path / "shop.csv").write_text("sku;img;title\n007;a.png;A shirt\n008;a.png;Two; or three\n009;a.png\n")
@@ -185,45 +218,6 @@ def test_csv_file_with_lines_in_its_values_and_one_without_end(tmp_path):
     source = open_source({"path": str(tmp_path / "shop.csv")})
     assert source.ids == ["1", "2", "3"] and [line["id"] for line in source.skipped] == ["4"]
     assert source.metadata(2) == {"productDisplayName": "x" * 200_000}
-
-
-def test_columns_are_guessed_from_names_and_shown(tmp_path, capsys):
-    rows = table(sku=list("abcdefgh"), Sex=["Men"] * 8, **{"Product Type": TYPES * 2}, type=["x"] * 8, articleType=None)
-    source = opened(tmp_path, rows.rename_columns({"image": "Photo", "baseColour": "COLOR"}))
-    guessed = {"image": "Photo", "id": "sku", "articleType": "Product Type", "baseColour": "COLOR", "gender": "Sex"}
-    assert source.guessed == guessed and source.columns == guessed
-    assert source.metadata(0) == {"gender": "Men", "articleType": "Tshirts", "baseColour": "Red", "type": "x"}
-    (line,) = [line for line in capsys.readouterr().out.splitlines() if "guessed" in line]
-    assert "articleType = 'Product Type' (not 'type')" in line and "data.columns" in line
-    assert "baseColour = 'COLOR', gender = 'Sex'" in line
-
-
-@pytest.mark.parametrize(
-    "columns, guessed",
-    [
-        ({"category": TYPES * 2}, {"articleType": "category"}),  # the name says master category, the words do not
-        ({"category": ["Home", "Garden"] * 4}, {"masterCategory": "category"}),
-        ({"category": ["Red", "Navy"] * 4}, {"baseColour": "category"}),
-        ({"department": ["Men", "Ladies"] * 4}, {"gender": "department"}),
-        ({"department": ["Toys", "Food"] * 4}, {}),
-        ({"type": ["Red", "Blue"] * 4, "hue": ["dark", "light"] * 4}, {"baseColour": "type"}),
-        ({"kind": ["sofa", "lamp"] * 4}, {"articleType": "kind"}),  # words that nobody knows contradict nothing
-        ({"product_id": list("aabbccdd")}, {}),  # not the rows' own
-        ({"for": ["Men", "Women"] * 4, "wearer": ["Men", "x"] * 4}, {"gender": "for"}),
-        ({"title": ["Red"] * 8, "name": ["A thing"] * 8}, {"productDisplayName": "name", "baseColour": "title"}),
-    ],
-)
-def test_guesses_are_checked_against_the_words_in_a_column(tmp_path, columns, guessed):
-    source = opened(tmp_path, table(articleType=None, baseColour=None, **columns))
-    assert source.guessed == guessed
-    assert len(set(source.columns.values())) == len(source.columns)
-
-
-def test_a_mapping_overrides_guesses_and_names(tmp_path):
-    rows = table(sku=list("abcdefgh"), ean=[*range(8)], colour=["Blue"] * 8)
-    source = opened(tmp_path, rows, id="ean", baseColour="colour", shade="baseColour")
-    assert source.ids == list("01234567") and source.guessed == {}
-    assert source.metadata(0) == {"articleType": "Tshirts", "baseColour": "Blue", "sku": "a", "shade": "Red"}
 
 
 def test_labels_years_and_packed_metadata_are_words(tmp_path):
@@ -260,19 +254,6 @@ def test_demo_is_opened_without_its_folder(tmp_path):
     assert source.metadata(0)["articleType"] and str(tmp_path) not in repr(source.metadata(0))
 
 
-@pytest.mark.parametrize(
-    "columns, sentence",
-    [
-        ({"articleType": "articel"}, "no column 'articel'.*is it 'articleType'"),
-        ({"usage": "articleType", "pattern": "articleType"}, "gives 'articleType' two names"),
-        ({"articleType": "baseColour"}, "has a column 'articleType' too"),
-    ],
-)
-def test_wrong_mapping_is_named(tmp_path, columns, sentence):
-    with pytest.raises(ValueError, match=sentence):
-        opened(tmp_path, table(), **columns)
-
-
 def test_catalogue_without_pictures_is_refused(tmp_path):
     with pytest.raises(ValueError, match="has no column 'image'"):
         opened(tmp_path, table(image=None))
@@ -282,8 +263,3 @@ def test_catalogue_without_pictures_is_refused(tmp_path):
         opened(tmp_path, table(2, image=["x", "y"]))
     with pytest.raises(ValueError, match="names no catalogue; give a path"):
         open_source({"columns": {}})
-
-
-def test_image_feature_under_any_name_is_the_picture(tmp_path):
-    rows = table().rename_column("image", "front").cast_column("front", Image())
-    assert opened(tmp_path, rows).guessed["image"] == "front"

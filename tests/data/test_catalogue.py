@@ -2,7 +2,10 @@
 
 import json
 import re
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import pyarrow.parquet as pq
 import pytest
 from conftest import make_picture, make_png
 from datasets import Dataset, Image
@@ -57,6 +60,108 @@ def test_other_column_names_and_own_descriptions(tmp_path):
     catalogue = load_catalogue({"path": str(tmp_path / "products.parquet"), "columns": columns})
     assert set(catalogue.splits["train"]["description"]) == {"A thing."}
     assert catalogue.splits["train"][0]["image"]["bytes"]
+
+
+def test_folder_with_metadata_whose_lines_are_broken_keeps_its_splits(tmp_path, capsys):
+    lines = []
+    for split, count in (("train", 6), ("test", 3)):
+        (tmp_path / split).mkdir()
+        for index in range(count):
+            make_picture(index).save(tmp_path / split / f"{index}.png")
+            lines.append(json.dumps({"file_name": f"{split}/{index}.png", "articleType": "Jeans", "sku": f"00{index}"}))
+    (tmp_path / "metadata.jsonl").write_text("\n".join([*lines[:4], '{"file_name": "train/5.p', *lines[4:]]))
+    found = load_catalogue({"path": str(tmp_path), "validation": 0.5}).splits
+    assert {name: len(split) for name, split in found.items()} == {"train": 3, "validation": 3, "test": 3}
+    assert found["test"]["sku"][:] == ["000", "001", "002"] and found["test"][0]["image"]["path"].endswith("test/0.png")
+    assert f"left out: 1 rows of {tmp_path} that are cut off" in capsys.readouterr().out
+    (tmp_path / "metadata.jsonl").unlink()
+    (tmp_path / "metadata.csv").write_text("file_name,articleType,sku\ntrain/0.png,Jeans,007\ntrain/1.png\n" * 2)
+    found = load_catalogue({"path": str(tmp_path), "validation": 0.5}).splits
+    assert found["train"]["sku"][:] == found["validation"]["sku"][:] == ["007"]
+    (tmp_path / "metadata.csv").unlink()
+    table = {"file_name": ["train/0.png", "train/1.png"], "articleType": ["Jeans"] * 2}
+    Dataset.from_dict(table).to_parquet(tmp_path / "metadata.parquet")
+    found = load_catalogue({"path": str(tmp_path), "validation": 0.5}).splits
+    assert found["train"][0]["image"]["path"].startswith(str(tmp_path / "train"))
+
+
+def test_turns_as_text_and_in_parts_stay_beside_broken_lines(tmp_path):
+    make_picture(0).save(tmp_path / "a.png")
+    parts = [{"type": "image"}, {"type": "text", "text": "What is it?"}]
+    said = [
+        [{"role": "user", "content": c}, {"role": "assistant", "content": "A hat."}] for c in ("What is it?", parts)
+    ]
+    lines = [json.dumps({"image": "a.png", "messages": turns}) for turns in said * 2]
+    (tmp_path / "rows.jsonl").write_text("\n".join([*lines, '{"image": "a.p']))
+    found = load_catalogue({"path": str(tmp_path / "rows.jsonl")}, training=False).splits["train"]
+    assert [row["messages"][0]["content"] for row in found] == ["What is it?"] * 4
+
+
+def test_columns_of_objects_may_begin_late_and_mix_kinds(tmp_path):
+    make_picture(0).save(tmp_path / "a.png")
+    row = {"image": "a.png", "description": "A hat.", "size": 1, "ean": 2**70, "date": "2026-11-21", "late": None}
+    rows = [row] * 1500 + [{**row, "late": {"size": 3}, "size": "XL", "price": 1}, {**row, "price": 1.5}]
+    (tmp_path / "rows.json").write_text(json.dumps([*rows, 5]))
+    found = load_catalogue({"path": str(tmp_path / "rows.json")}, training=False).splits["train"]
+    assert len(found) == 1502 and found[0]["ean"] == str(2**70) and found[0]["date"] == "2026-11-21"
+    assert found["size"][1499:] == ["1", "XL", "1"] and found["price"][1499:] == [None, 1, 1.5]
+    assert found["late"][1499:] == [None, {"size": 3}, None]
+
+
+class _Hub(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(404)
+        self.send_header("X-Error-Code", "RepoNotFound")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *arguments):
+        pass
+
+
+def test_nearest_names_are_offered_where_nothing_lies_and_what_the_hub_says(tmp_path, monkeypatch, capfd):
+    (tmp_path / "kaggle").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Hub) as server:
+        threading.Thread(target=server.serve_forever).start()
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+        with pytest.raises(
+            FileNotFoundError, match="no file or folder 'kaggg'; did you mean 'kaggle'.*the Hub said: 404"
+        ):
+            load_catalogue({"path": "kaggg"})
+        server.shutdown()
+    with pytest.raises(FileNotFoundError, match="no file or folder 'some/thing'; .*the Hub can't be asked: .*refused"):
+        load_catalogue({"path": "some/thing"})
+    with pytest.raises(FileNotFoundError, match="no catalogue at './kagle'; did you mean './kaggle'[?].$"):
+        load_catalogue({"path": "./kagle"})
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    "name, content, sentence",
+    [
+        ("a.csv", "", "a.csv has no rows: it is empty"),
+        ("a.csv", "image,articleType\n", "nothing below the columns' names"),
+        ("a.jsonl", "", "it is empty"),
+        ("a.jsonl", "{\n[", "Line 1 of a.jsonl is no JSON: Expecting"),
+        ("a.parquet", "", "can't be read as parquet"),
+        ("a.docx", "x", "a.docx is none of .parquet, .json"),
+        ("b.jpg", "", 'holds no catalogue.*{"file_name": "b.jpg", "articleType"'),
+    ],
+)
+def test_files_without_rows_say_so(tmp_path, name, content, sentence):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(ValueError, match=sentence):
+        load_catalogue({"path": str(tmp_path if name == "b.jpg" else tmp_path / name)})
+
+
+def test_parquet_files_without_rows_are_passed_over(tmp_path):
+    rows(8).to_parquet(tmp_path / "part-1.parquet")
+    pq.write_table(pq.read_table(tmp_path / "part-1.parquet").slice(8), tmp_path / "part-0.parquet")
+    with pytest.raises(ValueError, match="part-0.parquet has no rows"):
+        load_catalogue({"path": str(tmp_path / "part-0.parquet")})
+    assert len(load_catalogue({"path": str(tmp_path)}, training=False).splits["train"]) == 8
 
 
 def test_folder_with_metadata(tmp_path):

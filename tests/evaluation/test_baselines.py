@@ -22,13 +22,13 @@ def moda():
 
 
 @pytest.fixture(scope="module")
-def pixels(held_out, moda):  # noqa: F811
+def pixels(held_out, moda):
     columns = [name for name in ("description", *ATTRIBUTES) if name in held_out.splits["validation"].column_names]
     return PixelDataset(held_out.splits["validation"], moda[1].image_processor, columns)
 
 
 @pytest.fixture(scope="module")
-def baselines(held_out, moda, pixels):  # noqa: F811
+def baselines(held_out, moda, pixels):
     return Baselines(pixels, range(12), held_out.wording, held_out.splits["train"], *moda, max_new_tokens=6)
 
 
@@ -62,7 +62,7 @@ def test_blind_says_what_the_model_says_of_the_mean_picture(baselines, moda, pix
     assert len(set(seen)) > 1 and set(said) != set(seen)  # which sees something where there is something to see
 
 
-def test_noise_hides_the_pictures(baselines, moda, pixels, held_out):  # noqa: F811
+def test_noise_hides_the_pictures(baselines, moda, pixels, held_out):
     said = baselines.noise()
     assert len(set(said)) > 1 and said == baselines.noise()  # drawn for each row, and the same each time
     others = PixelDataset(held_out.splits["train"].select(range(12)), moda[1].image_processor, ["description"])
@@ -72,7 +72,7 @@ def test_noise_hides_the_pictures(baselines, moda, pixels, held_out):  # noqa: F
     assert Baselines(pixels, range(12), held_out.wording, **material, seed=1).noise() != said
 
 
-def test_features_are_no_way_around_being_blind(baselines, moda, pixels, held_out):  # noqa: F811
+def test_features_are_no_way_around_being_blind(baselines, moda, pixels, held_out):
     rows = held_out.splits["validation"]
     features = FeatureDataset(rows, moda[1].image_processor, moda[0], ["description"])
     unseeing = Baselines(features, range(12), held_out.wording, None, *moda, max_new_tokens=6)
@@ -80,7 +80,7 @@ def test_features_are_no_way_around_being_blind(baselines, moda, pixels, held_ou
     assert torch.equal(unseeing.seen, baselines.seen)
 
 
-def test_blind_answers_the_question_of_each_row(moda, held_out):  # noqa: F811
+def test_blind_answers_the_question_of_each_row(moda, held_out):
     questions = ["What colour is it?", "Describe the product.", "What colour is it?"]
     rows = held_out.splits["validation"].select(range(3)).add_column("prompt", questions)
     dataset = PixelDataset(rows, moda[1].image_processor, ["prompt"])
@@ -88,7 +88,7 @@ def test_blind_answers_the_question_of_each_row(moda, held_out):  # noqa: F811
     assert said[0] == said[2] != said[1]
 
 
-def test_nearest_repeats_the_sentence_of_the_nearest_picture(moda, pixels, held_out):  # noqa: F811
+def test_nearest_repeats_the_sentence_of_the_nearest_picture(moda, pixels, held_out):
     model, processor = moda
     # The third picture can't be read, and no sentence may slip for that; each kind of square has a sentence of its own.
     rows = held_out.splits["train"].select(range(36, 48))
@@ -110,7 +110,7 @@ def test_nearest_repeats_the_sentence_of_the_nearest_picture(moda, pixels, held_
     assert Baselines(pixels, [7, 2], held_out.wording, rows, *moda).nearest() == [said[7], said[2]]
 
 
-def test_probe_learns_from_the_rows_that_have_a_value(moda, pixels, held_out):  # noqa: F811
+def test_probe_learns_from_the_rows_that_have_a_value(moda, pixels, held_out):
     train = held_out.splits["train"]
     colours = [colour if index % 5 < 2 else None for index, colour in enumerate(train["baseColour"])]
     train = train.remove_columns("baseColour").add_column("baseColour", colours)
@@ -118,7 +118,7 @@ def test_probe_learns_from_the_rows_that_have_a_value(moda, pixels, held_out):  
     assert set(accuracy(said, pixels, held_out.wording).values()) == {1.0}
 
 
-def test_probe_without_a_clue_is_no_better_than_chance(moda, pixels, held_out):  # noqa: F811
+def test_probe_without_a_clue_is_no_better_than_chance(moda, pixels, held_out):
     train = held_out.splits["train"]
     colours = train["baseColour"][:]
     train = train.remove_columns("baseColour").add_column("baseColour", [*colours[7:], *colours[:7]])
@@ -126,7 +126,7 @@ def test_probe_without_a_clue_is_no_better_than_chance(moda, pixels, held_out): 
     assert accuracy(said, pixels, held_out.wording)["baseColour"] == 0.0  # each colour is called the next one
 
 
-def test_zero_shot_chooses_by_words(trained, pixels, held_out):  # noqa: F811
+def test_zero_shot_chooses_by_words(trained, pixels, held_out):
     said = Baselines(pixels, range(12), held_out.wording, clip=trained).zero_shot()  # no training row is needed
     shown = trained.image_embeddings(pixels.rows["image"])
     assert Baselines(None, range(12), held_out.wording, clip=trained, shown=shown).zero_shot() == said
@@ -134,14 +134,14 @@ def test_zero_shot_chooses_by_words(trained, pixels, held_out):  # noqa: F811
     assert scores["articleType"] == scores["baseColour"] == 1.0
 
 
-def test_captioner_speaks_of_the_rows_in_their_order(repository, pixels, held_out):  # noqa: F811
+def test_captioner_speaks_of_the_rows_in_their_order(repository, pixels, held_out):
     captioner = load_captioner(repository, trust_remote_code=True)
     said = Baselines(pixels, [4, 0, 1], held_out.wording, captioner=captioner, max_new_tokens=6).captioner()
     assert said == captioner.describe([pixels.rows[index]["image"] for index in (4, 0, 1)], max_new_tokens=6)
     assert len(set(said)) > 1
 
 
-def test_training_rows_have_a_limit(held_out, moda, pixels):  # noqa: F811
+def test_training_rows_have_a_limit(held_out, moda, pixels):
     some = Baselines(pixels, range(12), held_out.wording, held_out.splits["train"], *moda, train_limit=30)
     assert len(some.train) == 30 and len(set(some.columns["baseColour"])) == 3
     again = Baselines(pixels, range(12), held_out.wording, held_out.splits["train"], *moda, train_limit=30)
@@ -149,7 +149,7 @@ def test_training_rows_have_a_limit(held_out, moda, pixels):  # noqa: F811
     assert again.columns == some.columns != other.columns
 
 
-def test_what_is_missing_is_said_in_a_sentence(pixels, held_out):  # noqa: F811
+def test_what_is_missing_is_said_in_a_sentence(pixels, held_out):
     bare = Baselines(pixels, range(12), held_out.wording)
     reasons = {
         "majority": "no training rows",

@@ -240,7 +240,7 @@ def judged(body, number):
     return {"text": json.dumps({**verdict, "details": {"right": ["black"], "wrong": [], "unverifiable": []}})}
 
 
-def test_a_judge_model_scores_the_rows_it_was_asked_about(evaluation, online, tmp_path):  # noqa: F811
+def test_a_judge_model_scores_the_rows_it_was_asked_about(evaluation, online, tmp_path):
     said = ["A black shirt for men." if index % 2 else "A black belt for men." for index in range(120)]
     evaluation.add(System("said", "model", "by hand", said))
     with serving(judged) as server:
@@ -256,7 +256,7 @@ def test_a_judge_model_scores_the_rows_it_was_asked_about(evaluation, online, tm
     assert results["agreement"]["category"]["rows"] == 40
 
 
-def test_an_endpoint_that_is_down_loses_nothing_else(evaluation, online, tmp_path):  # noqa: F811
+def test_an_endpoint_that_is_down_loses_nothing_else(evaluation, online, tmp_path):
     evaluation.add(System("said", "model", "by hand", ["A black shirt for men."] * 120))
     judge = ModelJudge(Endpoint("http://127.0.0.1:9/v1", "judge", cache=tmp_path / "answers.jsonl", retries=0))
     evaluation.add_judge_model(judge)
