@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from tqdm.auto import tqdm
 
+from moda.data.lines import many
 from pictures_moda import load_picture
 
 from .checks import failures
@@ -154,7 +155,7 @@ def _lost(recipe, source, usable):
         left = {values[row] for row in usable}
         for value, rows in sorted(Counter(value for value in values if value not in left).items(), key=str):
             if rows * share >= 1:
-                why = f"Its {rows} rows can't be used."
+                why = f"Its {many(rows, 'row')} can't be used."
                 lost.append({"column": name, "value": value, "expected": round(rows * share, 1), "why": why})
     return lost
 
