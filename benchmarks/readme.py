@@ -256,26 +256,28 @@ def annotation_table():
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for name, found in (("224×299 px", small), ("60×80 px", large)):
-        steps = " | ".join(f"{taken['median']:.1f}" for taken in found["seconds_of_a_step"].values())
+        steps = " | ".join(f"{taken['median']:.1f}" for taken in found["seconds_of_steps"].values())
         lines.append(
-            f"| Fashion Product Images, {name} | {found['counts']['sample']['in']:,} | {found['seconds']['median']:.0f} | {steps} "
-            f"| {found['seconds_again']['median']:.0f} | {found['mebibytes']['own_anonymous']['median']:.0f} MiB |"
+            f"| Fashion Product Images, {name} | {found['rows_in']:,} | {found['seconds']['median']:.0f} | {steps} "
+            f"| {found['seconds_again']['median']:.0f} | {found['most_mebibytes']['anonymous_alone']['median']:.0f} MiB |"
         )
-    sample, random, said = measured["sample"], measured["sample"]["simple_random"], measured["sentences"]
-    facts = ", ".join(f"{name} {100 * fact['share']:.2f} %" for name, fact in said["facts"].items())
+    sample, said, asked = measured["sample"], measured["sentences"], measured["concurrency"]
+    facts = ", ".join(f"{name} {100 * share:.2f} %" for name, share in said["facts_read"].items())
     shares = ", ".join(
-        f"{parallel}: {100 * found['share_of_the_most']['median']:.0f} %"
-        for parallel, found in measured["concurrency"]["parallel"].items()
+        f"{name.removeprefix('parallel_')}: {100 * found['of_the_most_possible']['median']:.0f} %"
+        for name, found in asked.items()
+        if name.startswith("parallel_")
     )
     return [
         "",
         *lines,
         "",
-        f"The sample of {sample['rows']:,} of {sample['of']:,} rows: total-variation distances of {sample['distances']['largest']:.4f} at most "
-        f"(a simple random sample's: {random['largest']:.4f}), {sample['missing']} values missing that should have a row ({random['missing']:.1f}). "
-        f"Of the facts in {said['rows']:,} sentences in {said['patterns']} patterns ({said['distinct']:,} of them distinct) the rule judge reads "
-        f"back: {facts}. An endpoint that takes {1000 * measured['concurrency']['seconds_an_answer']:.0f} ms is kept busy, of what so many parallel "
-        f"requests allow: {shares}. On {measured['machine']} (`python benchmarks/annotation.py FASHION-5400 FASHION-SMALL`).",
+        f"A sample of {sample['rows']:,} of {large['rows_in']:,} rows: total-variation distances of {sample['moda']['largest']:.4f} at most "
+        f"(a simple random sample's: {sample['random']['largest']:.4f}), {sample['moda']['missing_values']} values missing that should have a row "
+        f"({sample['random']['missing_values']:.1f}). Of what the metadata of {said['rows']:,} rows say, the rule judge reads in their sentences, of "
+        f"{said['patterns']} patterns and {said['distinct']:,} of them distinct: {facts}. An endpoint that takes "
+        f"{1000 * asked['seconds_an_answer']:.0f} ms is kept busy, of what so many parallel requests allow: {shares}. On "
+        f"{measured['machine']}, the endpoint on the same cores (`python benchmarks/annotation.py FASHION-5400 FASHION-SMALL`).",
         "",
     ]
 

@@ -61,6 +61,8 @@ class Annotation:
         for step in ("describe", "refine"):
             if step in steps:
                 self._annotator(step)
+        if "assemble" in steps and self.recipe.dataset["splits"] == "keep":
+            self._check_splits()
         self.folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.folder / ".lock", timeout=0)
         try:
@@ -127,13 +129,13 @@ class Annotation:
         before, settings = self._before("assemble"), self.recipe.dataset
         checks, folder = self.recipe.checks, self.folder / "assemble"
         steps = {step: read_note(self.folder / step) for step in STEPS[:3]}
-        key = digest(file_digest(before), steps, settings, checks, self.recipe.sample["seed"])
+        key = digest(file_digest(before), steps, settings, checks, self.recipe.sample["seed"], self.source.guessed)
         note = read_note(folder)
         if note and note["key"] == key and note["files"] == self._files():
             return self._told(note, again=True)
         started, pictures = time.monotonic(), self.source.rows.select_columns("image")
-        (folder / "step.json").unlink(missing_ok=True)  # from here on, what lies there is not what it says
         places, rows, moved = self._places(before, settings["splits"])
+        (folder / "step.json").unlink(missing_ok=True)  # from here on, what lies there is not what it says
         summary = self._summary(steps, moved)
         told = {"distances": distances(self.source, rows), "input_sha256": file_digest(before), "key": key}
 
@@ -168,7 +170,8 @@ class Annotation:
         try:
             return parse(text, finish_reason)
         except ValueError:
-            if self.recipe.checks["json"] is not False or not text.strip(" \n\t{[`"):
+            plain = text.strip() and not text.lstrip().startswith(("{", "[", "`")) and finish_reason != "length"
+            if self.recipe.checks["json"] is not False or not plain:
                 raise
             return as_it_is(" ".join(text.split()))
 
@@ -178,13 +181,16 @@ class Annotation:
 
     def _annotate(self, step, annotator, ask, read, check):
         before = self._before(step)
-        chosen = [self.recipe.checks[name] for name in ("json", *TEXT_CHECKS)]
-        folder = StepFolder(self.folder / step, digest(file_digest(before), annotator.depends_on(), chosen))
+        key = digest(file_digest(before), annotator.depends_on(), self._text_checks())
+        folder = StepFolder(self.folder / step, key)
         if note := folder.note():
             return self._told(note, again=True)
-        note, problems = annotate_records(step, before, folder, annotator, ask, read, check)
+        note, problems = annotate_records(step, before, folder, annotator, ask, read, check, self._text_checks())
         self.problems += problems
         return self._told(note)
+
+    def _text_checks(self):
+        return {name: self.recipe.checks[name] for name in ("json", *TEXT_CHECKS)}
 
     def _before(self, step):
         """What the step before has left. It must have been made of what the steps before it have left by now."""
@@ -200,7 +206,20 @@ class Annotation:
                 raise ValueError(f"{name} has not seen what {earlier[place - 1]} has written since; {all_of_it}.")
         if notes[0]["source"] != self.source.fingerprint:
             raise ValueError(f"{self.source.origin} has changed since its sample was drawn; {all_of_it}.")
+        if notes[0]["key"] != sampling_key(self.recipe, self.source):
+            raise ValueError(f"The sample was drawn by other settings than these; repeat them, or {all_of_it}.")
+        for name, note in zip(earlier[1:], notes[1:]):
+            if note["settings"] != self._text_checks():
+                raise ValueError(f"{name} was run with other checks than these; repeat them, or {all_of_it}.")
         return self.folder / earlier[-1] / "rows.jsonl"
+
+    def _check_splits(self):
+        without = self.source.table(["split"])["split"].count(None)
+        if without:
+            raise ValueError(
+                f"dataset.splits is keep, and {without:,} rows of {self.source.origin} are in no split called train, validation or "
+                "test; give shares, as in dataset.splits='{train: 0.8, test: 0.2}'."
+            )
 
     def _places(self, before, splits):
         """Of each record the split and the row; and what there is to say of records that changed their split."""
@@ -210,12 +229,6 @@ class Annotation:
         ]
         groups, own, strata, rows = zip(*lines)
         keep, seed = splits == "keep", self.recipe.sample["seed"]
-        without = own.count(None)
-        if keep and without:
-            raise ValueError(
-                f"dataset.splits is keep, and {without:,} rows of {self.source.origin} are in no split called train, validation or "
-                "test; give shares, as in dataset.splits='{train: 0.8, test: 0.2}'."
-            )
         places = split_by_group(groups, {"train": 1.0} if keep else splits, seed, own if keep else None, strata)
         moved = sum(place != was for place, was in zip(places, own)) if keep else 0
         told = f"{moved:,} rows were moved to the split of others that belong to their group, so that none lies in two."
@@ -226,9 +239,10 @@ class Annotation:
         return {**note["annotator"], "prompt": prompt.get("name"), "prompt_sha256": prompt.get("sha256")}
 
     def _files(self):
-        """What was assembled, file by file with its size."""
-        files = sorted((self.folder / "dataset").rglob("*")) + [self.folder / "report.html"]
-        return {str(file.relative_to(self.folder)): file.stat().st_size for file in files if file.is_file()}
+        """What was assembled, with its size where nobody but a step has business to change it."""
+        files = [*sorted((self.folder / "dataset" / "data").glob("*.parquet")), self.folder / "report.html"]
+        sizes = {str(file.relative_to(self.folder)): file.stat().st_size for file in files if file.is_file()}
+        return {**sizes, "card": (self.folder / "dataset" / "README.md").is_file()}
 
     def _summary(self, steps, notes):
         recipe, origin = self.recipe, self.source.origin

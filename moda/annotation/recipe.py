@@ -12,6 +12,8 @@ dataset: {splits: {train: 0.8, validation: 0.1, test: 0.1}, clip: openai/clip-vi
 """
 
 import dataclasses
+import math
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -51,9 +53,15 @@ KINDS = {
     ),
     **dict.fromkeys(("overlap", "floor"), "a number from 0 to 1"),
     **dict.fromkeys(("by", "attributes"), NAMES),
+    "most": ABOVE,
+    "ocr": "auto, true or false",
     "parameters": "a dict, as in {temperature: 0.2}",
     "trust_remote_code": "true or false",
 }
+UNSET = [
+    (name, None) for name in ("name", "licence", "clip", "revision", "adapter", "max_tokens", "requests_per_minute")
+]
+SECRET = re.compile(r"key|token|secret|password|authorization", re.IGNORECASE)
 DATASET = {
     "splits": {"train": 0.8, "validation": 0.1, "test": 0.1},
     "name": None,
@@ -104,6 +112,11 @@ class AnnotationRecipe:
         check_keys("data", self.data, {"path", "demo", "columns"})
         if ("path" in self.data) == ("demo" in self.data):
             raise ValueError("A recipe's data is {path: ...} or {demo: {...}}, one of the two.")
+        columns = self.data.get("columns") or {}
+        if not isinstance(columns, dict) or not all(isinstance(name, str) for pair in columns.items() for name in pair):
+            raise ValueError(
+                f"data.columns is {columns!r}; it gives our names the catalogue's, as in {{articleType: kind}}."
+            )
         for name, known in (("sample", SAMPLE), ("checks", DEFAULTS), ("dataset", DATASET)):
             check_keys(name, getattr(self, name), set(known))
         self.sample = _typed("sample", {**SAMPLE, **self.sample})
@@ -141,12 +154,13 @@ class AnnotationRecipe:
         splits = self.dataset["splits"]
         if splits == "keep":
             return
-        check_keys(
-            "dataset.splits", splits if isinstance(splits, dict) else {splits: 1}, {"train", "validation", "test"}
-        )
-        if any(not isinstance(share, (int, float)) or share < 0 for share in splits.values()) or not sum(
-            splits.values()
-        ):
+        if not isinstance(splits, dict):
+            raise ValueError(
+                f"dataset.splits is {splits!r}; it is keep, or shares, as in {{train: 0.8, validation: 0.2}}."
+            )
+        check_keys("dataset.splits", splits, {"train", "validation", "test"})
+        shares = [_as(f"dataset.splits.{name}", share, KINDS["overlap"]) for name, share in splits.items()]
+        if not sum(shares):
             raise ValueError(f"dataset.splits is {splits}; give each a share, as in {{train: 0.8, validation: 0.2}}.")
         whole = sum(splits.values())
         self.dataset["splits"] = {name: share / whole for name, share in splits.items()}
@@ -162,7 +176,8 @@ class AnnotationRecipe:
                 f"{step}.annotator holds a user, a password or a query of {place.hostname}; put the key into the environment "
                 f"variable {settings.get('key_from', 'MODA_API_KEY')}."
             )
-        if kind not in ("metadata", "local") and (place.scheme not in ("http", "https") or not place.hostname):
+        right = place.scheme in ("http", "https") and re.fullmatch(r"[^\s:]+(:\d{1,5})?", place.netloc)
+        if kind not in ("metadata", "local") and not right:
             raise ValueError(
                 f"{step}.annotator is {kind!r}; it is metadata, local or an endpoint's URL, such as http://localhost:8000/v1."
             )
@@ -176,7 +191,18 @@ class AnnotationRecipe:
                 f"{step} asks {kind} and names no model; say what it calls it, as in {step}.model=my-model."
             )
         settings = {"prompt": f"{step}-v1", "attempts": 2, "max_tokens": 300, "licence": None, **settings}
-        return _typed(step, settings)
+        settings = _typed(step, settings)
+        if not re.fullmatch(r"[A-Za-z_]\w*", settings.get("key_from", "MODA_API_KEY")):
+            raise ValueError(
+                f"{step}.key_from is no name of an environment variable; put the key into one and name that."
+            )
+        secret = SECRET.search(str(settings.get("parameters", "")).replace("max_tokens", ""))
+        if secret:
+            raise ValueError(
+                f"{step}.parameters speak of a {secret.group().lower()}, and they are written into the dataset; put it into the "
+                "environment variable MODA_API_KEY."
+            )
+        return settings
 
     def to_yaml(self):
         """The recipe as it runs, overrides included."""
@@ -186,13 +212,13 @@ class AnnotationRecipe:
 def _typed(where, settings):
     """Checks each setting's kind; what is not set stays so."""
     return {
-        name: _as(f"{where}.{name}", value, KINDS[name]) if name in KINDS and value is not None else value
+        name: _as(f"{where}.{name}", value, KINDS[name]) if name in KINDS and (name, value) not in UNSET else value
         for name, value in settings.items()
     }
 
 
 def _as(where, value, kind):
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
     fits = {
         TEXT: lambda: isinstance(value, str) or (value and not isinstance(value, (bool, list, dict))),
         NAMES: lambda: (
@@ -202,6 +228,7 @@ def _as(where, value, kind):
         WHOLE: lambda: number and value == int(value) >= 0,
         KINDS["count"]: lambda: number and value == int(value) >= 1,
         KINDS["floor"]: lambda: number and 0 <= value <= 1,
+        KINDS["ocr"]: lambda: value in ("auto", True, False),
         KINDS["parameters"]: lambda: isinstance(value, dict),
         KINDS["trust_remote_code"]: lambda: isinstance(value, bool),
     }
@@ -229,7 +256,8 @@ def check_licence(step, model, licence, accepted):
             f"The licence of {model} is not known, and what it writes may be bound by it; look it up and say so, as in "
             f"{step}.licence=apache-2.0."
         )
-    if licence.lower() not in PERMISSIVE | {name.lower() for name in accepted}:
+    accepted = PERMISSIVE | {name.lower() for name in accepted}
+    if not accepted.issuperset(name.strip() for name in licence.lower().split(",")):
         raise ValueError(
             f"{model} has the licence {licence!r}, under which a dataset it writes may not be free to train on; choose "
             f"another annotator, or accept it with accept_licences='[{licence}]'."
@@ -257,9 +285,8 @@ def load_annotation_recipe(source, overrides=(), annotator=None, output=None):
         values = _read_yaml(Path(source))
     known = {field.name for field in dataclasses.fields(AnnotationRecipe)}
     for step in ("describe", "refine") if annotator else ():
-        if (values.get(step) or {}).get(
-            "annotator"
-        ) != annotator:  # what is said of another one does not hold for this one
+        said = values.get(step)  # what is said of another annotator does not hold for this one
+        if not isinstance(said, dict) or said.get("annotator") != annotator:
             values[step] = {"annotator": annotator}
     values |= {"output_dir": output} if output else {}
     for override in overrides:

@@ -27,7 +27,9 @@ MARGINALS = tuple(name for name in FIELDS if name != "productDisplayName")
 def sampling_key(recipe, source):
     """Digest of all that the sample depends on."""
     chosen = [recipe.checks[name] for name in CHECKS]
-    return digest(source.fingerprint, source.columns, recipe.sample, chosen, reads_print(recipe))
+    return digest(
+        source.fingerprint, source.columns, sorted(source.guessed), recipe.sample, chosen, reads_print(recipe)
+    )
 
 
 def sample_catalogue(recipe, source, folder, print_file):

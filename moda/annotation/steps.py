@@ -42,6 +42,7 @@ class StepFolder:
         note = read_note(self.folder)
         if not note or note["key"] != self.key or note["counts"].get(UNANSWERED):
             return None
+        shutil.rmtree(self.part, ignore_errors=True)  # of a run in between that came to nothing
         return note if file_digest(self.folder / "rows.jsonl") == note["output_sha256"] else None
 
     def begin(self):
@@ -59,7 +60,7 @@ class StepFolder:
         return note
 
 
-def annotate_records(name, before, folder, annotator, ask, read, check):
+def annotate_records(name, before, folder, annotator, ask, read, check, settings=None):
     """Runs one step over all records.
 
     Args:
@@ -72,6 +73,7 @@ def annotate_records(name, before, folder, annotator, ask, read, check):
             `ValueError` with a sentence where it can't.
         check (`Callable[[dict], tuple[dict, dict]]`): Of a record with its new fields the reasons against it, and what is
             only noted, each `dict[check, sentence]`.
+        settings (`dict`, *optional*): Of the checks, for the record.
 
     Returns:
         `tuple[dict, list[str]]`: What `step.json` holds, and what went wrong, a sentence each.
@@ -118,6 +120,7 @@ def annotate_records(name, before, folder, annotator, ask, read, check):
         "counts": {**counts, **{kind: annotator.back_end.counts[kind] for kind in paid}},
         "checks": checks,
         "flags": flags,
+        "settings": settings,
         "input_sha256": file_digest(before),
         "seconds": round(time.monotonic() - started, 1),
     }
@@ -217,9 +220,11 @@ class _Outcomes:
         if answer.finish_reason == SILENT:
             return self.against(record, {SILENT: "The metadata do not say what kind of product it is."}, "")
         try:
+            if answer.refused and answer.text.strip():
+                raise ValueError(f"The model declined: {answer.text[:80]!r}.")
             fields = self.read(answer.text, answer.finish_reason)
         except ValueError as error:
-            why = f"The model declined: {answer.text[:80]!r}." if answer.refused and answer.text.strip() else str(error)
+            why = str(error)
             self.failed[place] = why, answer.text[:SAID]
             return self.against(record, {"json": why}, answer.text)
         made = {**record, **fields}
@@ -277,9 +282,10 @@ def read_lines(path):
 def read_note(folder):
     """A step's `step.json`, or `None` where there is none that can be read."""
     try:
-        return json.loads((Path(folder) / "step.json").read_text(encoding="utf-8"))
+        note = json.loads((Path(folder) / "step.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
+    return note if isinstance(note, dict) and {"key", "counts"} <= set(note) else None
 
 
 def write_json(path, value):

@@ -17,7 +17,7 @@ EXAMPLES = """examples:
 
 def steps(text):
     """Names of steps with commas between them, for argparse."""
-    names, known = text.split(","), ("sample", "describe", "refine", "assemble")
+    names, known = [name.strip() for name in text.split(",")], ("sample", "describe", "refine", "assemble")
     wrong = [name for name in names if name not in known]
     if wrong:
         raise argparse.ArgumentTypeError(f"there is no step {wrong[0]!r}; there are {', '.join(known)}")
@@ -76,11 +76,13 @@ def run(options):
     datasets.logging.set_verbosity_error()
     recipe = load_annotation_recipe(options.source, options.overrides, options.annotator, options.output)
     annotation = Annotation(recipe, *_clip(recipe.dataset["clip"]))
-    done = annotation.run(options.step or STEPS)
-    if "assemble" in done:
-        print(f"{recipe.output_dir}: dataset/ (load_dataset opens it) with its card, and report.html")
-    for problem in annotation.problems:
-        print(f"moda annotate: {problem}", file=sys.stderr)
+    try:
+        done = annotation.run(options.step or STEPS)
+        if "assemble" in done:
+            print(f"{recipe.output_dir}: dataset/ (load_dataset opens it) with its card, and report.html")
+    finally:
+        for problem in annotation.problems:
+            print(f"moda annotate: {problem}", file=sys.stderr)
     return 1 if annotation.problems else 0
 
 

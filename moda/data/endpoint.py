@@ -29,6 +29,8 @@ HOPELESS = {  # what no other request can change
     403: "does not let this key in (set the environment variable {key_from} to one that may use the model)",
     404: "knows no such model or path (check the URL and the model's name)",
 }
+SHORTEST_KEY = 16  # letters
+# Providers repeat in part the keys that they refuse.
 LIKE_A_KEY = re.compile(r"\b(?:sk|hf|gsk|key)[-_][\w*-]{6,}")
 BACKOFF = 1.0  # seconds before the first retry; doubled each time
 LONGEST_WAIT = 120.0  # seconds; an endpoint that asks for more counts as failed
@@ -242,7 +244,7 @@ class Endpoint:
                 return "what it sent is no chat completion", backoff
             late = isinstance(error, TimeoutError) or "Timeout" in type(error).__name__
             return "no answer in time" if late else f"no connection ({type(error).__name__})", backoff
-        status, said = error.response.status_code, self._without_key(error.response.text)
+        status, said = error.response.status_code, LIKE_A_KEY.sub("***", self._without_key(error.response.text))
         trouble = f"HTTP {status}: {' '.join(said.split())[:200]}"
         if status in HOPELESS or "insufficient_quota" in said:  # OpenAI's 429 of an account without credit
             stop.set()
@@ -261,7 +263,7 @@ class Endpoint:
             if isinstance(said, list):  # parts, as some servers answer in
                 said = "".join(part.get("text") or "" for part in said)
             return Answer(
-                text=self._without_key("".join(said or refusal or "")),
+                text=self._cleaned("".join(said or refusal or "")),
                 finish_reason="content_filter" if refusal and not said else choice.finish_reason,
                 date=_today(),
                 tokens_in=usage.prompt_tokens or 0 if usage else 0,
@@ -270,9 +272,13 @@ class Endpoint:
         except (AttributeError, TypeError, LookupError) as error:
             raise ValueError("a reply without a message") from error
 
+    def _cleaned(self, text):
+        """Without halves of characters, which no request and no file could hold, and without a real key; `blue` is none."""
+        text = text.encode("utf-8", "replace").decode()
+        return self._without_key(text) if len(self._key) >= SHORTEST_KEY else text
+
     def _without_key(self, text):
-        """Without the key, and without what looks like one: providers repeat in part what they refuse."""
-        return LIKE_A_KEY.sub("***", text.replace(self._key, "***") if self._key else text)
+        return text.replace(self._key, "***") if self._key else text
 
 
 def _filtered(error):

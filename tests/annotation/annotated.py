@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 from datasets import Dataset, Image
 
+from moda.annotation.checks import DEFAULTS
 from moda.data.demo import demo_rows
 
 
@@ -30,19 +31,7 @@ INSTRUCT = {
 RULES = {"kind": "metadata", "model": "metadata", "revision": "0a1b2c3d4e5f", "licence": None}
 ANNOTATORS = {"describe": VISION, "refine": INSTRUCT}
 METADATA_ONLY = dict.fromkeys(ANNOTATORS, RULES)
-CHECKS = {
-    "picture_size": {"min_side": 32},
-    "picture_aspect": {"most": 5.0},
-    "near_duplicates": {"most": 4},
-    "concept_caps": False,
-    "json": {},
-    "leaked_print": {"ocr": "auto", "overlap": 0.5},
-    "contradiction": {"attributes": ["gender", "articleType"]},
-    "length": {"min_words": 3, "max_words": 45},
-    "language": False,
-    "repetition": {},
-    "clip_score": False,
-}
+CHECKS = {**DEFAULTS, "language": False}
 ON = [name for name, settings in CHECKS.items() if settings is not False]
 REVERSED = {"Men": "Women", "Women": "Men", "Boys": "Girls", "Girls": "Boys", "Unisex": "Girls"}
 
