@@ -79,6 +79,9 @@ class ModaConfig(PretrainedConfig):
         image_seq_length (`int`, *optional*): Positions that a picture takes; derived from the vision config.
         image_feature_size (`int`, *optional*): Width of the encoder's features; derived likewise.
         tie_word_embeddings (`bool`, *optional*, defaults to the text config's): Whether the head shares the embeddings.
+        weight_format (`str`, *optional*):
+            `"int8"` where a checkpoint's weights are int8 ([`quantize_int8`]); says what is in the file, and is not to be
+            changed while loading.
 
     Example:
 
@@ -106,6 +109,7 @@ class ModaConfig(PretrainedConfig):
         image_seq_length=None,
         image_feature_size=None,
         tie_word_embeddings=None,
+        weight_format=None,
         **kwargs,
     ):
         vision_config = _sub_config(vision_config, CLIP_VIT_B32)
@@ -113,6 +117,8 @@ class ModaConfig(PretrainedConfig):
         if image_attention not in IMAGE_ATTENTION_POLICIES:
             known = ", ".join(IMAGE_ATTENTION_POLICIES)
             raise ValueError(f"image_attention is {image_attention!r}; choose one of {known}.")
+        if weight_format not in (None, "int8"):
+            raise ValueError(f"weight_format is {weight_format!r}; leave it out for float weights, or choose 'int8'.")
         if image_seq_length is None or image_feature_size is None:
             positions, features = image_feature_shape(
                 vision_config, vision_feature_select_strategy, vision_feature_layer
@@ -129,6 +135,7 @@ class ModaConfig(PretrainedConfig):
         self.image_token_id = text_config.vocab_size if image_token_id is None else image_token_id
         self.image_seq_length = image_seq_length
         self.image_feature_size = image_feature_size
+        self.weight_format = weight_format
         tied = text_config.tie_word_embeddings if tie_word_embeddings is None else tie_word_embeddings
         text_config.tie_word_embeddings = tied  # transformers 4 reads it here, 5 at the top
         kwargs.setdefault("auto_map", dict(AUTO_MAP))
@@ -137,12 +144,19 @@ class ModaConfig(PretrainedConfig):
 
     @classmethod
     def from_dict(cls, config_dict, **kwargs):
-        """Refuses another model's config, of which transformers would take what fits and guess the rest."""
+        """Refuses another model's config, of which transformers would take what fits and guess the rest, and another
+        format than the file's, to which transformers would cast the weights without rounding them."""
         model_type = config_dict.get("model_type", cls.model_type)
         if model_type != cls.model_type:
             raise ValueError(
                 f"This is a checkpoint of type {model_type!r}, not {cls.model_type!r}; to build MODA from an encoder "
                 "and a language model, call ModaForConditionalGeneration.from_vision_text_pretrained(vision, text)."
+            )
+        weight_format = config_dict.get("weight_format")
+        if kwargs.get("weight_format", weight_format) != weight_format:
+            raise ValueError(
+                f"weight_format is {weight_format!r} in this checkpoint and {kwargs['weight_format']!r} was asked for; "
+                "load it as it is, and convert it with quantize_int8(model) or `moda export --to int8`."
             )
         return super().from_dict(config_dict, **kwargs)
 

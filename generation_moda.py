@@ -5,6 +5,12 @@ from transformers import GenerationMixin, StoppingCriteria, StoppingCriteriaList
 from transformers.masking_utils import create_masks_for_generate
 
 
+try:  # as remote code
+    from .decoding_moda import can_decode, decode, plain_greedy
+except ImportError:  # from the repository root, or installed
+    from decoding_moda import can_decode, decode, plain_greedy
+
+
 # What makes a step of `generate` something else than one forward pass and one token a row, or ends a row early.
 NOT_TOKEN_BY_TOKEN = (
     "num_beams",
@@ -43,6 +49,10 @@ class ModaGenerationMixin(GenerationMixin):
                 "leave it unset, a MODA prompt is short."
             )
         inputs = kwargs.get("input_ids", kwargs.get("inputs", args[0] if args else None))
+        plan = None if args or kwargs.get("inputs") is not None else plain_greedy(self, kwargs)
+        if plan is not None and can_decode(self):
+            new, _ = decode(self, **plan)
+            return torch.cat((inputs, new), 1)
         if self.config.image_attention == "prefix_lm" and inputs is not None:
             # What is written is not prompt, also when there is no cache and every step reads it again.
             cache = kwargs.get("past_key_values")
@@ -138,6 +148,10 @@ def generate_sentences(model, processor, batch, with_confidence=False, **generat
 
 
 def _generate_with_confidence(model, batch, options):
+    plan = None if model.config.image_attention == "full" else plain_greedy(model, {**batch, **options})
+    if plan is not None and can_decode(model):
+        new, confidences = decode(model, **plan, with_confidence=True)
+        return torch.cat((batch["input_ids"], new), 1), confidences.tolist()
     config = options.get("generation_config") or model.generation_config
     for name in NOT_TOKEN_BY_TOKEN:
         value = options.get(name, getattr(config, name, None))

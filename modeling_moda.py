@@ -23,16 +23,22 @@ try:  # as remote code
     from .configuration_moda import ModaConfig
     from .connectors_moda import CONNECTORS, build_connector
     from .generation_moda import ModaGenerationMixin
+    from .int8_moda import Int8Linear
     from .masks_moda import answers_by_labels, example_starts, policy_mask, refuse_flash_attention
+    from .quantization_moda import UNTRAINABLE, share_head, to_int8, to_int8_embedding
     from .vision_moda import build_vision_tower, encode_images, load_vision_tower
 except ImportError:  # from the repository root, or installed
     from configuration_moda import ModaConfig
     from connectors_moda import CONNECTORS, build_connector
     from generation_moda import ModaGenerationMixin
+    from int8_moda import Int8Linear
     from masks_moda import answers_by_labels, example_starts, policy_mask, refuse_flash_attention
+    from quantization_moda import UNTRAINABLE, share_head, to_int8, to_int8_embedding
     from vision_moda import build_vision_tower, encode_images, load_vision_tower
 
 if TYPE_CHECKING:  # names the files, so that every save_pretrained, and every load on transformers 4, copies them along
+    from .decoding_moda import decode  # noqa: F401
+    from .fetching_moda import fetch  # noqa: F401
     from .pictures_moda import load_picture  # noqa: F401
     from .pipeline_moda import ModaImageToTextPipeline  # noqa: F401
 
@@ -80,6 +86,8 @@ class ModaPreTrainedModel(PreTrainedModel):
 
     def train(self, mode=True):
         """Sets training mode, but leaves frozen parts in evaluation mode: no dropout, no moving batch statistics."""
+        if mode and self.config.weight_format == "int8":
+            raise ValueError(UNTRAINABLE)
         super().train(mode)
         for part in self.modules():
             if part is not self and isinstance(part, (PreTrainedModel, *CONNECTORS.values())):
@@ -111,6 +119,10 @@ class ModaModel(ModaPreTrainedModel):
         self.vision_tower = build_vision_tower(config.vision_config)
         self.connector = build_connector(config)
         self.language_model = AutoModel.from_config(config.text_config)
+        if config.weight_format == "int8":
+            to_int8_embedding(self.language_model)
+            to_int8(self.language_model)
+            to_int8(self.vision_tower)
         self.post_init()
 
     def get_input_embeddings(self):
@@ -209,6 +221,7 @@ class ModaModel(ModaPreTrainedModel):
         """See [`ModaForConditionalGeneration.forward`]."""
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("Give input_ids or inputs_embeds, and not both.")
+        kwargs.pop("return_dict", None)  # an output counts as a tuple, too, which is all that vLLM wants of it
         queries = (input_ids if inputs_embeds is None else inputs_embeds).shape[1]
         image_embeds = placeholders = None
         if pixel_values is not None or image_features is not None:
@@ -272,6 +285,10 @@ class ModaForConditionalGeneration(ModaPreTrainedModel, ModaGenerationMixin):
         # GPT-2 calls its embeddings wte, OPT decoder.embed_tokens: the tie goes by what this language model calls them.
         names = {id(module): name for name, module in self.named_modules()}
         self._tied_weights_keys = {"lm_head.weight": f"{names[id(self.get_input_embeddings())]}.weight"}
+        if config.weight_format == "int8":
+            self.lm_head = Int8Linear.from_linear(self.lm_head)
+            if config.tie_word_embeddings:
+                share_head(self.lm_head, self.get_input_embeddings())
         if config.image_token_id < config.text_config.vocab_size:  # a placeholder is asked for, never answered
             self.generation_config.suppress_tokens = [config.image_token_id]
         self.post_init()
@@ -304,6 +321,10 @@ class ModaForConditionalGeneration(ModaPreTrainedModel, ModaGenerationMixin):
         tokenizer = AutoTokenizer.from_pretrained(text)
         config_kwargs.setdefault("image_token_id", tokenizer.get_vocab().get("<image>", len(tokenizer)))
         config = cls.config_class(vision_config=tower.config, text_config=language_model.config, **config_kwargs)
+        if config.weight_format is not None:
+            raise ValueError(
+                "weight_format says what a checkpoint holds; build the float model, and quantize_int8(model)."
+            )
         with torch.device("meta"):  # the parts below take these places, so no weight is held twice
             model = cls(config)
         model.model.vision_tower = tower
@@ -324,6 +345,11 @@ class ModaForConditionalGeneration(ModaPreTrainedModel, ModaGenerationMixin):
             model.resize_token_embeddings(config.image_token_id + 1, pad_to_multiple_of=64, mean_resizing=False)
         model.tie_weights()
         return model.eval()
+
+    def tie_weights(self, *args, **kwargs):
+        super().tie_weights(*args, **kwargs)
+        if self.config.weight_format == "int8" and self.config.tie_word_embeddings:
+            share_head(self.lm_head, self.get_input_embeddings())
 
     def get_input_embeddings(self):
         return self.model.get_input_embeddings()

@@ -7,11 +7,12 @@ import os
 import torch
 import transformers
 from transformers import AutoImageProcessor, AutoTokenizer, BatchFeature
-from transformers.processing_utils import ProcessorMixin
+from transformers.processing_utils import MultiModalData, ProcessorMixin
 
 
 try:  # as remote code
     from .collator_moda import IGNORED, ModaDataCollator  # noqa: F401
+    from .fetching_moda import fetch  # noqa: F401 - for pictures_moda: transformers 4 copies what is named here along
     from .pictures_moda import load_picture
     from .vision_moda import image_feature_shape, vision_config_of
 except ImportError:  # from the repository root, or installed
@@ -153,6 +154,7 @@ class ModaProcessor(ProcessorMixin):
             given |= {"return_tensors": return_tensors, "add_special_tokens": add_special_tokens}
             return self(**{**given, **kwargs, **nested})
         image_options = kwargs.pop("images_kwargs", {})
+        with_offsets = kwargs.pop("return_text_replacement_offsets", False)
         for name, value in kwargs.items():
             if hasattr(self.image_processor, name):
                 image_options = {**image_options, name: value}
@@ -177,7 +179,18 @@ class ModaProcessor(ProcessorMixin):
         data["input_ids"] = [_pad(row, width, self.tokenizer.pad_token_id, side) for row in rows]
         if suffixes is not None:
             data["labels"] = [_pad(row, width, IGNORED, side) for row in labels]
-        return BatchFeature(data, tensor_type=return_tensors)
+        data = BatchFeature(data, tensor_type=return_tensors)
+        if with_offsets:  # how vLLM learns what a placeholder became
+            replaced = {"type": "image", "text": IMAGE_TOKEN, "replacement": IMAGE_TOKEN * self.image_seq_length}
+            data["text_replacement_offsets"] = [[dict(replaced) for _ in range(count)] for count in counts]
+        return data
+
+    def _get_num_multimodal_tokens(self, image_sizes=None, **kwargs):
+        """How vLLM asks what pictures take, before it has any."""
+        pictures = [] if image_sizes is None else image_sizes
+        return MultiModalData(
+            num_image_tokens=[self.image_seq_length] * len(pictures), num_image_patches=[1] * len(pictures)
+        )
 
     def _read_pictures(self, images, pixel_values, image_features, image_options):
         """Returns what the model gets of the pictures, how many each row has, and whether the caller said so by row."""

@@ -1,6 +1,7 @@
 """Pictures of every kind come out upright, opaque and RGB, with the right colours; what can't be read is named."""
 
 import io
+import os
 
 import numpy as np
 import pytest
@@ -220,3 +221,86 @@ def test_pixel_values_are_the_image_processors(processor):
     assert (
         pixels.shape == (2, 3, 32, 32) and torch.equal(pixels[:1], expected) and not torch.equal(pixels[1:], expected)
     )
+
+
+@pytest.fixture
+def odd_files(tmp_path):
+    """What lies at a path and is no picture file; reading some of them would never end."""
+    (tmp_path / "folder.jpg").mkdir()
+    (tmp_path / "empty.jpg").touch()
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "broken.jpg").symlink_to("nothing.jpg")
+    (tmp_path / "circle.jpg").symlink_to("circle.jpg")
+    (tmp_path / "zero.jpg").symlink_to("/dev/zero")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "name, sentence",
+    [
+        ("folder.jpg", "can't be read as a picture \\(it is a folder\\); give a file in it"),
+        ("empty.jpg", "can't be read as a picture \\(it is empty\\); remove or replace it"),
+        ("pipe.jpg", "can't be read as a picture \\(it is a pipe, socket or device\\); give a file"),
+        ("zero.jpg", "can't be read as a picture \\(it is a pipe, socket or device\\)"),
+        ("broken.jpg", "is a link to 'nothing.jpg', where nothing lies; mend it"),
+        ("circle.jpg", "can't be read as a picture .*check the path"),
+        ("empty.jpg/below.jpg", "can't be read as a picture .*check the path"),
+        ("a\0b.jpg", "can't be read as a picture .*check the path"),
+        ("x" * 300, "can't be read as a picture .*check the path"),
+    ],
+)
+def test_paths_where_no_picture_lies(odd_files, name, sentence):
+    with pytest.raises((ValueError, FileNotFoundError), match=sentence) as raised:
+        load_picture(odd_files / name)
+    assert "\n" not in str(raised.value) and name in str(raised.value)
+    with pytest.raises((ValueError, FileNotFoundError), match=f"^row 7 {sentence}"):
+        load_picture({"bytes": None, "path": str(odd_files / name)}, name="row 7")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read(tmp_path):
+    make_picture(0).save(tmp_path / "mine.png")
+    (tmp_path / "mine.png").chmod(0)
+    with pytest.raises(
+        ValueError, match="mine.png can't be read as a picture \\(permission denied\\); make it readable"
+    ):
+        load_picture(tmp_path / "mine.png")
+
+
+def test_large_jpegs_are_decoded_at_a_fraction_of_their_size(tmp_path, monkeypatch):
+    smooth = Image.radial_gradient("L").resize((2400, 1600)).convert("RGB")  # 3.84 million pixels
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    monkeypatch.setattr("pictures_moda.LARGE_EDGE", 400)
+    files = {
+        "plain": encoded(smooth, "JPEG"),
+        "turned": encoded(smooth, "JPEG", exif=turned),
+        "cmyk": encoded(smooth.convert("CMYK"), "JPEG"),
+        "progressive": encoded(smooth, "JPEG", progressive=True),
+    }
+    for kind, data in files.items():
+        (tmp_path / f"{kind}.jpg").write_bytes(data)
+        whole = load_picture(data)
+        assert sorted(whole.size) == [1600, 2400]  # not above the limit: in full
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 2_000_000)
+        small = load_picture(tmp_path / f"{kind}.jpg")
+        assert small.size == (whole.width // 4, whole.height // 4) and small == load_picture(data)
+        difference = np.abs(np.array(small, float) - np.array(whole.reduce(4), float))
+        assert difference.max() <= 6
+        monkeypatch.undo()
+        monkeypatch.setattr("pictures_moda.LARGE_EDGE", 400)
+
+    for limit, refused in ((1_900_000, ["progressive"]), (900_000, list(files))):
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+        for kind, data in files.items():
+            if kind in refused:
+                with pytest.raises(ValueError, match=f"{kind}.jpg has more than {limit:,} pixels"):
+                    load_picture(tmp_path / f"{kind}.jpg")
+            else:
+                assert sorted(load_picture(data).size) == [400, 600]
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1_000_000)
+    strip = encoded(smooth.resize((6000, 399)), "JPEG")  # too narrow to be shrunk
+    with pytest.raises(ValueError, match="the given bytes has more than 1,000,000 pixels"):
+        load_picture(strip)
+    with pytest.raises(ValueError, match="has more than 1,000,000 pixels"):
+        load_picture(encoded(smooth, "PNG"))

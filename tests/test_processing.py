@@ -312,3 +312,17 @@ def test_rows_without_pictures_have_no_pixels():
     batch = processor(images=[[], []], suffix=["A shirt.", "A hat."])
     assert "pixel_values" not in batch and batch["labels"].shape[0] == 2
     assert processor(images=[[]], text="Hello")["input_ids"].shape[0] == 1
+
+
+def test_what_vllm_asks_before_and_after(processor):
+    """How many positions pictures take, and what each placeholder became, as its transformers back-end wants it."""
+    told = processor._get_num_multimodal_tokens(image_sizes=[(30, 40), (50, 60)])
+    assert told["num_image_tokens"] == [processor.image_seq_length] * 2 and told["num_image_patches"] == [1, 1]
+    pixels = torch.zeros(3, 3, 32, 32)
+    batch = processor(text=["<image><image>a", "<image>b"], pixel_values=pixels, return_text_replacement_offsets=True)
+    became = batch.pop("text_replacement_offsets")
+    assert [len(row) for row in became] == [2, 1] and became[0][0]["text"] == "<image>"
+    for row, ids in zip(became, batch["input_ids"], strict=True):
+        written = "".join(part["replacement"] for part in row)
+        assert written.count("<image>") == int((ids == processor.image_token_id).sum())
+    assert "text_replacement_offsets" not in processor(text=["b"], pixel_values=pixels[:1])
