@@ -1,16 +1,20 @@
-"""The `moda` command: `annotate`, `demo-data`, `describe`, `evaluate`, `backbones`. Training is `python train.py RECIPE`, in the repository."""
+"""The `moda` command. Training is `python train.py RECIPE`, in the repository."""
 
 import argparse
+import os
 import sys
 
-from .commands import annotate, backbones, demo_data, describe, evaluate
+from .commands import annotate, backbones, classify, demo, demo_data, describe, evaluate, export, serve
+
+
+COMMANDS = (describe, classify, demo, serve, export, evaluate, annotate, demo_data, backbones)
 
 
 def make_parser():
     """The parser of all commands."""
     parser = argparse.ArgumentParser(prog="moda", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    for command in (annotate, demo_data, describe, evaluate, backbones):
+    for command in COMMANDS:
         command.register(commands)
     return parser
 
@@ -46,6 +50,9 @@ def main(arguments=None):
     options = parse(arguments)
     try:
         return options.run(options)
+    except BrokenPipeError:  # whoever read the output, such as `head`, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141  # what a shell calls it
     except (ValueError, OSError) as error:
         print(f"moda {options.command}: {error}", file=sys.stderr)
         return 1

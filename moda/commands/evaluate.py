@@ -107,7 +107,7 @@ def run(options):
     from moda.evaluation.evaluate import Evaluation, scoreboard
     from moda.evaluation.predictions import is_predictions
     from moda.evaluation.rows import select_rows
-    from moda.inference.describe import load_model
+    from moda.inference.load import load_model
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()

@@ -7,9 +7,7 @@ import json
 import os
 from itertools import islice
 
-import datasets
 import pyarrow as pa
-from datasets import Dataset, Features, Value
 from tqdm.auto import tqdm
 
 
@@ -76,6 +74,9 @@ def read_objects(file):
     Raises:
         `ValueError`: If there is no row.
     """
+    import datasets
+    from datasets import Dataset, Features
+
     left_out, kinds, key = [], {}, hashlib.sha256(str(file).encode())
     with tqdm(total=os.path.getsize(file), unit="B", unit_scale=True, desc=f"Reading {file.name}", delay=2) as bar:
 
@@ -83,7 +84,7 @@ def read_objects(file):
             key.update(content)
             bar.update(len(content))
 
-        rows = _objects(file, left_out, seen)
+        rows = read_lines(file, left_out, seen)
         while batch := list(islice(rows, LOOKED_AT)):
             for name in dict.fromkeys(name for row in batch for name in row):
                 kinds[name] = _common(kinds.get(name, pa.null()), _kind([row.get(name) for row in batch]))
@@ -97,8 +98,8 @@ def read_objects(file):
 
 
 def _rows(file, features, key):  # the key tells datasets' cache the file's contents apart
-    texts = {name for name, kind in features.items() if kind == Value("string")}
-    for row in _objects(file, []):
+    texts = {name for name, kind in features.items() if getattr(kind, "dtype", None) == "string"}
+    for row in read_lines(file, []):
         made = {}
         for name in features:
             value = row.get(name)
@@ -106,7 +107,18 @@ def _rows(file, features, key):  # the key tells datasets' cache the file's cont
         yield made
 
 
-def _objects(file, left_out, seen=len):
+def read_lines(file, left_out, seen=len, kinds=dict):
+    """Reads what a JSONL file, or a JSON file that is a list, holds, one after the other.
+
+    Args:
+        file (`Path`): A value a line, or a list of them.
+        left_out (`list[dict]`): Gets what is said of each line that is none; see [`cut_off`].
+        seen (`Callable[[bytes], Any]`, *optional*): Called with each line before what it holds is given, or with the list.
+        kinds (`type` or `tuple`, *optional*, defaults to `dict`): What is wanted: objects, or other values too.
+
+    Yields:
+        `dict`, or another of `kinds`.
+    """
     with open(file, "rb") as lines:
         listed = lines.read(1000).removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"[") and file.suffix == ".json"
         lines.seek(0)
@@ -125,7 +137,7 @@ def _objects(file, left_out, seen=len):
             if not listed and text:
                 found = [found]
             for entry, row in enumerate(found, 1):
-                if isinstance(row, dict):
+                if isinstance(row, kinds):
                     yield row
                 else:
                     place = f"Entry {entry}" if listed else f"Line {number}"

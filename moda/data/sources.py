@@ -12,7 +12,6 @@ from datasets import Dataset, Image, Value, concatenate_datasets, load_dataset
 from datasets.exceptions import DatasetGenerationError
 from PIL import Image as Pillow
 
-from .demo import write_demo
 from .hub_rows import load_hub_rows, quiet
 from .lines import cut_off, many, read_objects, read_table
 
@@ -52,6 +51,8 @@ def place_of(data):
         data (`dict`): With `path`, or `demo` (`count`, `seed`, `size`, `folder` of the drawn catalogue).
     """
     if "demo" in data:
+        from .demo import write_demo  # imports inflect, which takes seconds
+
         return str(write_demo(**{**DEFAULT_DEMO, **(data["demo"] or {})}))
     return str(data["path"])
 

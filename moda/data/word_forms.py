@@ -3,8 +3,6 @@
 import functools
 import re
 
-import inflect
-
 from .phrases import SPELLINGS
 from .words import PAIRS, SPOKEN_PAIRS
 
@@ -32,7 +30,12 @@ def key_of(phrase):
     return "".join(map(plain_word, TOKEN.findall(phrase)))
 
 
-inflector = functools.cache(inflect.engine)
+@functools.cache
+def inflector():
+    """The engine of singulars, plurals and articles, imported only here: that takes a second or more."""
+    import inflect
+
+    return inflect.engine()
 
 
 @functools.cache
