@@ -19,18 +19,19 @@ demo: .venv/ready
 	$(BIN)/moda describe runs/samples --model runs/demo
 
 test: .venv/ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 # The Hub files on transformers 4.57, each version reading what the other saved.
 test-4.57: .venv/ready .venv-4.57/ready
-	MODA_OTHER_PYTHON=$(CURDIR)/$(BIN)/python .venv-4.57/bin/python -m pytest tests/test_*.py
+	MODA_OTHER_PYTHON=$(CURDIR)/$(BIN)/python .venv-4.57/bin/python -m pytest -n auto tests/test_*.py
 
 .venv-4.57/ready: pyproject.toml constraints-4.57.txt
 	$(PYTHON) -m venv .venv-4.57
 	.venv-4.57/bin/python -m pip install -q "torch==$$(sed -n 's/^torch==//p' constraints-4.57.txt)"
-	.venv-4.57/bin/python -m pip install -q -c constraints-4.57.txt -e ".[peft]" pytest
+	.venv-4.57/bin/python -m pip install -q -c constraints-4.57.txt -e ".[peft]" pytest pytest-xdist
 	touch $@
 
 bench: .venv/ready
 	$(BIN)/python benchmarks/parameters.py
+	$(BIN)/python benchmarks/inference.py
 	$(BIN)/python benchmarks/readme.py

@@ -1,7 +1,7 @@
 """Writes the results in README.md and docs/ from benchmarks/results/: `python benchmarks/readme.py` (with `--check`, compares only).
 
 What is in there comes from runs of `train.py` (`python benchmarks/keep_run.py runs/demo` keeps one), from
-`python benchmarks/parameters.py` and from `python benchmarks/full_size.py FOLDER`.
+`python benchmarks/parameters.py`, `python benchmarks/inference.py` and `python benchmarks/full_size.py FOLDER`.
 """
 
 import csv
@@ -148,6 +148,60 @@ def training_table():
             f"{resumed[-1]['cut_off_at_step']}; `python benchmarks/resume.py`)."
         )
     return lines
+
+
+def inference_table():
+    measured = read("inference.json") or {}
+    if "sentence" not in measured:
+        return []
+    sentence, memory = measured["sentence"], measured.get("memory", {})
+    lines = [
+        f"| one picture, {sentence['tokens']} tokens, the faster precision of each | parameters | to the sentence | least – most | a token "
+        "| of the memory bound | most memory |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for name, dtype in sentence["best_precision"].items():
+        row = sentence[dtype][name]
+        whole, token = row["milliseconds"]["sentence"], row["milliseconds"]["token"]
+        shares = row.get("share_of_memory_bound", {})
+        bound = " / ".join(f"{100 * shares[name]['median']:.0f} %" for name in ("linear", "mv") if shares) or "–"
+        most = f"{memory[dtype]['VmHWM_megabytes']:,} MB" if name == "MODA" and dtype in memory else "–"
+        lines.append(
+            f"| {name}, {dtype} | {row['parameters']:,} | {whole['median']:.0f} ms | {whole['least']:.0f} – {whole['most']:.0f} ms "
+            f"| {token['median']:.0f} ms | {bound} | {most} |"
+        )
+    against = ", ".join(f"{name} {ratio['median']:.2f}" for name, ratio in sentence["moda_to_peer"].items())
+    told = [f"MODA's time to the sentence over its peers', within one run: {against}"]
+    if "int8" in measured:
+        rate = measured["int8"]["int8_to_bfloat16"]
+        told.append(
+            f"int8 weights give {rate['median']:.2f} times the tokens a second of bfloat16 ({rate['least']:.2f} – {rate['most']:.2f})"
+        )
+    for name, found in measured.get("catalogue", {}).items():
+        if name in ("moda-mini", "moda-519m"):
+            pace, times = found["moda"], found["moda_times_as_fast_as"]
+            plain = ", ".join(f"{ratio['median']:.1f} times the {way}" for way, ratio in times.items())
+            told.append(
+                f"`{name}` describes {found['pictures']:,} pictures at {pace['pictures_a_second']['median']:.3g} a second ({plain}), "
+                f"with {100 * pace['cpu_use']['median']:.0f} % of the cores"
+            )
+    if "precision" in measured:
+        same = {kind: measured["precision"][kind]["same_as_float32"] for kind in ("bfloat16", "int8")}
+        shares = ", ".join(f"{kind} {100 * share:.1f} %" for kind, share in same.items())
+        told.append(f"sentences that stay as in float32, of {measured['precision']['rows']:,}: {shares}")
+    if "start" in measured:
+        begun = measured["start"]
+        told.append(
+            f"`moda describe` of one picture takes {begun['describe_seconds']['median']:.1f} seconds from its start, of which "
+            f"importing torch and transformers takes {begun['import_seconds']['median']:.1f}"
+        )
+    return [
+        "",
+        *lines,
+        "",
+        "All with random weights; the memory bound is a plain product of one row with a matrix of as many bytes in the same run, by `linear` / by "
+        f"`mv`, the faster in bfloat16. {'; '.join(told)}. On {sentence['machine']} (`python benchmarks/inference.py`).",
+    ]
 
 
 def full_size_line():
@@ -317,7 +371,15 @@ EVALUATIONS = {
 }
 PAGES = {
     "README.md": {
-        "results": lambda: ["", *scores_table(), *presets_table(), *training_table(), *full_size_line(), ""],
+        "results": lambda: [
+            "",
+            *scores_table(),
+            *presets_table(),
+            *training_table(),
+            *inference_table(),
+            *full_size_line(),
+            "",
+        ],
     },
     "docs/annotation.md": {"annotation": annotation_table, "leaks": leaks_table},
     "docs/evaluation.md": {"evaluation": evaluation_tables, "judge": judge_table, "captions": captions_table},
