@@ -5,6 +5,7 @@ from transformers import AutoProcessor, Pipeline
 
 
 try:  # as remote code
+    from .fetching_moda import fetch  # noqa: F401 - for pictures_moda: transformers 4 copies what is named here along
     from .pictures_moda import load_picture
 except ImportError:  # from the repository root, or installed
     from pictures_moda import load_picture

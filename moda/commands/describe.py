@@ -5,7 +5,7 @@ import json
 import os
 import sys
 
-from .options import positive
+from .options import positive, read_columns
 
 
 LARGEST_BATCH = 1024  # pictures
@@ -79,7 +79,7 @@ def run(options):
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    inputs = open_inputs(options.sources, _columns(options.columns), options.allow_private_urls)
+    inputs = open_inputs(options.sources, read_columns(options.columns), options.allow_private_urls)
     for note in inputs.notes:
         _say(note)
     settings = Settings(
@@ -192,14 +192,6 @@ def _say(sentence):
     from tqdm.auto import tqdm
 
     tqdm.write(f"moda describe: {sentence}", file=sys.stderr)  # above a bar, if there is one
-
-
-def _columns(text):
-    pairs = [part.partition("=") for part in text.split(",")] if text else []
-    for name, _, column in pairs:
-        if name.strip() not in ("image", "id") or not column.strip():
-            raise ValueError(f"--columns is {text!r}; give image=COLUMN, id=COLUMN or both, with a comma between.")
-    return {name.strip(): column.strip() for name, _, column in pairs}
 
 
 def _count(text):
