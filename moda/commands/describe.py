@@ -5,7 +5,7 @@ import json
 import os
 import sys
 
-from .options import positive, read_columns
+from .options import add_precision, positive, read_columns
 
 
 LARGEST_BATCH = 1024  # pictures
@@ -44,13 +44,7 @@ def register(commands):
     add("--columns", metavar="image=COLUMN,id=COLUMN", help="what a table calls its pictures and their ids")
     add("--prompt", help="what to ask (default: the model's own prompt)")
     add("--max-new-tokens", type=positive, default=48, metavar="N", help="longest answer (default: %(default)s)")
-    add("--dtype", choices=("auto", "float32", "bfloat16"), default="auto", help="default: the faster one here")
-    add(
-        "--quantize",
-        choices=("auto", "none", "int8"),
-        default="auto",
-        help="default: int8 weights where that is faster",
-    )
+    add_precision(parser)
     add("--batch-size", type=_batch_size, metavar="N", help="pictures at once (default: auto, by memory)")
     add("--threads", type=positive, metavar="N", help="of PyTorch (default: the cores that it may use)")
     add("--workers", type=_count, metavar="N", help="processes beside this one (default: by the model's size)")

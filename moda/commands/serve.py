@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from .options import positive
+from .options import add_precision, positive
 
 
 EXAMPLES = """examples:
@@ -37,13 +37,7 @@ def register(commands):
     add("--batch-size", type=positive, default=16, metavar="N", help="requests answered at once (default: %(default)s)")
     add("--queue", type=positive, default=64, metavar="N", help="requests taken in at once (default: %(default)s)")
     add("--max-new-tokens", type=positive, default=256, metavar="N", help="longest answer (default: %(default)s)")
-    add("--dtype", choices=("auto", "float32", "bfloat16"), default="auto", help="default: the faster one here")
-    add(
-        "--quantize",
-        choices=("auto", "none", "int8"),
-        default="auto",
-        help="default: int8 weights where that is faster",
-    )
+    add_precision(parser)
     add("--threads", type=positive, metavar="N", help="of PyTorch (default: the cores that it may use)")
     add("--allow-private-urls", action="store_true", help="fetch from this machine and its network, too")
     parser.set_defaults(run=run)

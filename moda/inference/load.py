@@ -79,18 +79,18 @@ def load_model(repository, dtype="float32", revision=None):
 
 def _find_config(repository, revision):
     """Returns what the repository's config says, without the minute of retries that a name unknown to all may take."""
-    config = {}
     try:
         if not Path(repository).exists() and not _is_fetched(repository, revision):
             HfApi().model_info(repository, revision=revision, timeout=10)
-        config = PretrainedConfig.get_config_dict(repository, revision=revision)[0]
-    except Exception:  # whatever the network libraries of huggingface_hub's versions raise
-        pass
+        config, cause = PretrainedConfig.get_config_dict(repository, revision=revision)[0], None
+    except Exception as error:  # whatever the network libraries of huggingface_hub's versions raise
+        config, cause = {}, error
     if not config.get("model_type"):
+        why = str(cause).strip().split("\n")[0] if cause else "its config.json names no model_type"
         raise ValueError(
-            f"{repository} is neither a folder with a model nor a model that the Hub gives out; name one by --model, train "
-            "one with train.py, or check the network."
-        )
+            f"{repository} is neither a folder with a model nor a model that the Hub gives out ({why}); name one by --model, "
+            "train one with train.py, or check the network."
+        ) from cause
     return config
 
 
