@@ -41,6 +41,7 @@ if TYPE_CHECKING:  # names the files, so that every save_pretrained, and every l
     from .fetching_moda import fetch  # noqa: F401
     from .pictures_moda import load_picture  # noqa: F401
     from .pipeline_moda import ModaImageToTextPipeline  # noqa: F401
+    from .steps_moda import fuse_projections  # noqa: F401
 
 
 @dataclass

@@ -124,8 +124,8 @@ def int8(options):
     import peers
     import torch
 
-    from decoding_moda import fuse_projections
     from quantization_moda import quantize_int8
+    from steps_moda import fuse_projections
 
     plain, eight = (peers.build("MODA", torch.bfloat16) for _ in range(2))
     fuse_projections(quantize_int8(eight.model))

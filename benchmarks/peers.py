@@ -27,9 +27,9 @@ from transformers import (
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from configuration_moda import CLIP_VIT_B32, SMOLLM_360M  # noqa: E402
-from decoding_moda import fuse_projections  # noqa: E402
 from moda.presets import preset_config  # noqa: E402
 from modeling_moda import ModaForConditionalGeneration  # noqa: E402
+from steps_moda import fuse_projections  # noqa: E402
 
 
 PROMPT_TOKENS = 5  # "Describe the product."

@@ -6,9 +6,10 @@ from conftest import TINY_LLAMA, make_config
 from transformers import GenerationConfig, GenerationMixin, LogitsProcessorList
 
 import generation_moda
-from decoding_moda import BLOCK, can_decode, decode, fuse_projections, plain_greedy
+from decoding_moda import can_decode, decode, plain_greedy
 from generation_moda import generate_sentences
 from modeling_moda import ModaForConditionalGeneration
+from steps_moda import BLOCK, fuse_projections, steps_of
 
 
 LENGTH = 12
@@ -169,12 +170,12 @@ def test_bfloat16_stays_as_close_to_float32_as_transformers_does():
 @torch.inference_mode()
 def last_logits(model, inputs, tokens):
     """The logits behind given new tokens, by steps."""
-    from decoding_moda import _prefill, _Steps
+    from decoding_moda import _prefill
 
-    cache, _ = _prefill(model, inputs, inputs["attention_mask"])
-    steps = _Steps(model, cache, inputs["attention_mask"])
-    for step in range(tokens.shape[1]):
-        logits = steps(tokens[:, step], step)
+    past, _ = _prefill(model, inputs, inputs["attention_mask"])
+    steps = steps_of(model, past, inputs["attention_mask"])
+    for column in tokens.unbind(1):
+        logits = steps(column)
     return logits.float()
 
 

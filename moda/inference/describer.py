@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 import torch
 
 from configuration_moda import ModaConfig
-from decoding_moda import fuse_projections
 from generation_moda import generate_sentences
 from pictures_moda import load_picture
 from processing_moda import ModaProcessor
+from steps_moda import fuse_projections
 
 from .fast_pixels import fast_pixels
 from .graph_model import is_graph, load_graph

@@ -13,10 +13,10 @@ from transformers import AutoConfig, GenerationConfig, PretrainedConfig
 from transformers.utils import cached_file
 
 from configuration_moda import ModaConfig
-from decoding_moda import fuse_projections
 from int8_moda import Int8Linear
 from modeling_moda import ModaForConditionalGeneration
 from processing_moda import ModaProcessor
+from steps_moda import fuse_projections
 
 
 FLOATS = {"F64", "F32", "F16", "BF16"}

@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from configuration_moda import ModaConfig
-from decoding_moda import product_of
 from int8_moda import Int8Linear
 from moda.data.machine import cpu_computes_bfloat16
+from steps_moda import product_of, row_product
 
 
 WORTH_IT = {"bfloat16": 1.1, "int8": 1.25}  # times as fast as a more exact precision, or it is not taken
@@ -100,9 +100,11 @@ def _step_times(text_config, rows, candidates):
         for columns, outputs in shapes * layers:
             linear = nn.Linear(columns, outputs, bias=False)
             linear = Int8Linear.from_linear(linear) if dtype == torch.int8 else linear.to(dtype)
-            kind = torch.float32 if dtype == torch.int8 else dtype
-            inputs = torch.randn(rows, columns, dtype=kind)
-            products.append((product_of([linear]), inputs[0] if rows == 1 else inputs))
+            if rows == 1:
+                products.append((row_product([linear], torch.empty(outputs)), torch.randn(columns)))
+            else:
+                kind = torch.float32 if dtype == torch.int8 else dtype
+                products.append((product_of([linear]), torch.randn(rows, columns, dtype=kind)))
         steps[name] = products
     taken = {name: [] for name in steps}
     for turn in range(ROUNDS + 1):
