@@ -80,6 +80,24 @@ class Int8Linear(nn.Module):
         # A row of zeros has whatever 0 / 0 was rounded to, which is finite, times its peak, which is 0.
         return product.mul_(peaks) if self.bias is None else torch.addcmul(self.bias.float(), product, peaks)
 
+    def row(self, inputs):
+        """One row's product, in half the calls of [`~Int8Linear.rows`] where torch takes a row's step as a number.
+
+        Args:
+            inputs (`torch.FloatTensor` of shape `(columns,)`): float32, without gradient.
+
+        Returns:
+            `torch.FloatTensor` of shape `(outputs,)`: float32; of `rows`'s, to the rounding of a step.
+        """
+        if self._joined is not None:
+            whole, part = self._joined
+            return whole.row(inputs)[part]
+        if (self._packed is None and not self.pack()) or self._product.func is not _step_product:
+            return self.rows(inputs[None])[0]
+        peak = torch.linalg.vector_norm(inputs, float("inf")).item() or 1.0
+        output = _stepped(inputs[None], peak, self._packed, **self._product.keywords)[0]
+        return output if self.bias is None else output + self.bias
+
     def _plain_product(self, inputs):  # other devices: right, and no faster than float
         peaks = inputs.abs().amax(-1, True)
         rounded = (inputs / peaks).nan_to_num().mul(LEVELS).round()
@@ -255,8 +273,12 @@ def _packed(weight, scale):
 
 def _step_product(rows, peaks, packed, levels):
     """fbgemm (x86) takes the activations' step as a number: 1/127, since every row comes divided by its peak."""
+    return _stepped(rows / peaks, 1.0, packed, levels)
+
+
+def _stepped(rows, peak, packed, levels):
     multiply = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32.default
-    return multiply(rows / peaks, 1 / levels, levels + 1, packed)
+    return multiply(rows, peak / levels, levels + 1, packed)
 
 
 def _range_product(rows, peaks, packed, reduce_range):

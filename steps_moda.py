@@ -27,7 +27,18 @@ def is_laid_out_alike(language_model):
 
 
 def steps_of(model, past, mask):
-    """Steps behind a prompt: called with one token of each row, they give the logits of the next."""
+    """The steps behind a prompt.
+
+    Args:
+        model ([`ModaForConditionalGeneration`]): One that [`can_decode`] knows.
+        past (`torch.Tensor` of shape `(layers, rows, key heads and value heads, length, head size)`): The prompt's keys and
+            values.
+        mask (`torch.LongTensor` of shape `(rows, length)`): 1 where the prompt has a token.
+
+    Returns:
+        `Callable`: Called with the next token of each row, `(rows,)`, it returns the logits of the one after,
+        `(rows, vocabulary)`, which the following call may overwrite; `keep(rows)` returns the steps of some of the rows.
+    """
     return (_OneRow if len(mask) == 1 else _Rows)(model, past, mask)
 
 
@@ -261,9 +272,17 @@ def row_product(linears, output, add=False):
     return product
 
 
-def _int8_product(layer, output, add):  # adds its bias itself
-    leave = output.add_ if add else output.copy_
-    return lambda row, scale=1.0: leave(layer.rows((row * scale)[None])[0])
+def _int8_product(layer, output, add):
+    biased = layer.bias is not None  # which it adds itself
+
+    def product(row, scale=1.0):
+        found, left = (layer.row(row * scale), 1.0) if biased else (layer.row(row), scale)
+        if add:
+            output.add_(found, alpha=left)
+        else:
+            torch.mul(found, left, out=output)
+
+    return product
 
 
 def _float_product(weight, output, add):
@@ -319,18 +338,23 @@ def fuse_projections(model):
         The model.
     """
     language_model = model.get_decoder()
-    if not is_laid_out_alike(language_model):
-        return model
-    for layer in language_model.layers:
-        attention, mlp = layer.self_attn, layer.mlp
-        for linears in ((attention.q_proj, attention.k_proj, attention.v_proj), (mlp.gate_proj, mlp.up_proj)):
-            if all(isinstance(linear, Int8Linear) for linear in linears):
-                Int8Linear.joined(linears)
-            elif (
-                all(type(linear) is nn.Linear for linear in linears)
-                and _adjacent([linear.weight for linear in linears]) is None
-            ):
-                whole = torch.cat([linear.weight for linear in linears])
-                for linear, part in zip(linears, whole.split([len(linear.weight) for linear in linears]), strict=True):
-                    linear.weight.data = part
+    if is_laid_out_alike(language_model):
+        for layer in language_model.layers:
+            fuse_layer(layer)
     return model
+
+
+@torch.no_grad()
+def fuse_layer(layer):
+    """Does [`fuse_projections`]'s work for one layer of the language model."""
+    attention, mlp = layer.self_attn, layer.mlp
+    for linears in ((attention.q_proj, attention.k_proj, attention.v_proj), (mlp.gate_proj, mlp.up_proj)):
+        if all(isinstance(linear, Int8Linear) for linear in linears):
+            Int8Linear.joined(linears)
+        elif (
+            all(type(linear) is nn.Linear for linear in linears)
+            and _adjacent([linear.weight for linear in linears]) is None
+        ):
+            whole = torch.cat([linear.weight for linear in linears])
+            for linear, part in zip(linears, whole.split([len(linear.weight) for linear in linears]), strict=True):
+                linear.weight.data = part

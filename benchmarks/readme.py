@@ -175,7 +175,7 @@ def inference_table():
     if "int8" in measured:
         rate = measured["int8"]["int8_to_bfloat16"]
         told.append(
-            f"int8 weights give {rate['median']:.2f} times the tokens a second of bfloat16 ({rate['least']:.2f} – {rate['most']:.2f})"
+            f"Int8 weights give {rate['median']:.2f} times the tokens a second of bfloat16 ({rate['least']:.2f} – {rate['most']:.2f})"
         )
     for name, found in measured.get("catalogue", {}).items():
         if name in ("moda-mini", "moda-519m"):
@@ -188,7 +188,7 @@ def inference_table():
     if "precision" in measured:
         same = {kind: measured["precision"][kind]["same_as_float32"] for kind in ("bfloat16", "int8")}
         shares = ", ".join(f"{kind} {100 * share:.1f} %" for kind, share in same.items())
-        told.append(f"sentences that stay as in float32, of {measured['precision']['rows']:,}: {shares}")
+        told.append(f"Sentences that stay as in float32, of {measured['precision']['rows']:,}: {shares}")
     if "start" in measured:
         begun = measured["start"]
         told.append(
@@ -199,8 +199,11 @@ def inference_table():
         "",
         *lines,
         "",
-        "All with random weights; the memory bound is a plain product of one row with a matrix of as many bytes in the same run, by `linear` / by "
-        f"`mv`, the faster in bfloat16. {'; '.join(told)}. On {sentence['machine']} (`python benchmarks/inference.py`).",
+        "All with random weights, on "
+        f"{sentence['machine']} (`python benchmarks/inference.py`). The memory bound is a plain product of one row with a matrix of as many bytes in "
+        "the same run, by `linear` / by `mv`, the faster in bfloat16.",
+        "",
+        *(f"- {line}." for line in told),
     ]
 
 
@@ -213,6 +216,31 @@ def full_size_line():
         f"`recipes/moda-519m.yaml` at full size ({run['parameters']:,} parameters, random backbones laid out as on the Hub): "
         f"{run['steps']} steps of {run['rows_a_step']} rows in {run['train_minutes']} minutes on {run['machine']} "
         "(`python benchmarks/full_size.py FOLDER`).",
+    ]
+
+
+def compatibility_table():
+    measured = read("compatibility.json")
+    if measured is None:
+        return []
+    lines = [
+        "| transformers | torch | huggingface_hub | tokenizers | Python | tests of the Hub files | what the others saved, loaded |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in measured["rows"]:
+        versions, tests = row["versions"], row["tests"]
+        names = ("transformers", "torch", "huggingface_hub", "tokenizers", "python")
+        told = f"{tests['passed']} passed, {tests['failed']} failed, {tests['skipped']} skipped"
+        loads = "; ".join(
+            f"{saver}'s: {found['passed']} of {sum(found.values())}" for saver, found in row["loads"].items()
+        )
+        lines.append(f"| {' | '.join(versions[name] for name in names)} | {told} | {loads} |")
+    return [
+        "",
+        *lines,
+        "",
+        f"`tests/test_*.py` with each version, on {measured['machine']}; repositories that one version saved have to answer the same on "
+        "the others (`python benchmarks/compatibility.py`, or `make matrix`).",
     ]
 
 
@@ -378,6 +406,7 @@ PAGES = {
             *training_table(),
             *inference_table(),
             *full_size_line(),
+            *compatibility_table(),
             "",
         ],
     },

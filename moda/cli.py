@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from importlib.metadata import version
 
 from .commands import annotate, backbones, classify, demo, demo_data, describe, evaluate, export, serve
 
@@ -13,6 +14,7 @@ COMMANDS = (describe, classify, demo, serve, export, evaluate, annotate, demo_da
 def make_parser():
     """The parser of all commands."""
     parser = argparse.ArgumentParser(prog="moda", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"moda {version('moda')}")
     commands = parser.add_subparsers(dest="command", required=True)
     for command in COMMANDS:
         command.register(commands)

@@ -165,6 +165,9 @@ def test_bfloat16_stays_as_close_to_float32_as_transformers_does():
         exact = model(**wide).logits[:, -1]
         theirs = half(**wide).logits[:, -1].float()
     assert 0 < (last_logits(half, batch, tokens) - exact).norm() <= 1.1 * (theirs - exact).norm()
+    alone = [{name: values[row : row + 1] for name, values in batch.items()} for row in range(32)]
+    ours = torch.cat([last_logits(half, one, tokens[row : row + 1]) for row, one in enumerate(alone)])
+    assert 0 < (ours - exact).norm() <= 1.1 * (theirs - exact).norm()
 
 
 @torch.inference_mode()
@@ -179,11 +182,14 @@ def last_logits(model, inputs, tokens):
     return logits.float()
 
 
-@pytest.mark.parametrize("rows", [1, 5])
-def test_step_by_step_is_the_whole_at_once(rows):
-    """Logits of the steps equal those of one forward pass over everything."""
+@pytest.mark.parametrize("fused", [True, False])
+@pytest.mark.parametrize("rows", [[0], [3], [0, 1, 2, 3, 4]])
+def test_step_by_step_is_the_whole_at_once(rows, fused):
+    """Logits of the steps equal those of one forward pass over everything, for a single row with padding before it too."""
     model = build(text_config=QWEN)
-    batch = batch_of(model, rows)
+    batch = {name: values[rows] for name, values in batch_of(model, 5).items()}
+    assert bool(batch["attention_mask"].all()) == (rows == [0])
+    model, rows = fuse_projections(model) if fused else model, len(rows)
     tokens = torch.randint(3, 290, (rows, LENGTH))
     ids = torch.cat((batch["input_ids"], tokens), 1)
     mask = torch.nn.functional.pad(batch["attention_mask"], (0, LENGTH), value=1)

@@ -96,6 +96,18 @@ def test_a_row_does_not_depend_on_its_batch_whatever_multiplies(engine, name):
     assert (batch.double() - reference(linear, rows)).norm() < 0.02 * reference(linear, rows).norm()
 
 
+@pytest.mark.parametrize("name", ["x86", "qnnpack", "onednn"])
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_row_alone_is_that_of_a_batch_to_the_rounding_of_a_step(engine, name, bias):
+    engine(name)
+    layer, rows = Int8Linear.from_linear(make_linear(bias)), make_rows()
+    with torch.no_grad():
+        batch = layer.rows(rows)
+        for row, expected in zip(rows, batch):
+            alone = layer.row(row)
+            assert alone.shape == (45,) and largest(alone, expected) <= 0.01 * max(expected.abs().max().item(), 1e-9)
+
+
 def test_devices_without_a_product_of_integers(monkeypatch):
     monkeypatch.setattr(int8_moda, "_choose_product", lambda engine: (None, 0))
     linear, rows = make_linear(), make_rows()

@@ -16,7 +16,7 @@ from configuration_moda import ModaConfig
 from int8_moda import Int8Linear
 from modeling_moda import ModaForConditionalGeneration
 from processing_moda import ModaProcessor
-from steps_moda import fuse_projections
+from steps_moda import fuse_layer, is_laid_out_alike
 
 
 FLOATS = {"F64", "F32", "F16", "BF16"}
@@ -68,12 +68,13 @@ def load_model(repository, dtype="float32", revision=None):
             f"The weights of {repository} lack {missing[0]}{f' and {len(missing) - 1} others' if missing[1:] else ''}; "
             "copy them again, or save the model again."
         )
+    del source  # its weights, which packing would hold twice
     if here:
         model.generation_config = GenerationConfig.from_pretrained(repository, revision=revision)
         model.name_or_path = str(repository)
-        fuse_projections(model)
-        _pack(model)
-    model = model.to(device)
+        _lay_out(model)
+    else:  # moving, even to where they are, unpacks int8 layers
+        model = model.to(device)
     return model.eval(), ModaProcessor.from_pretrained(repository, revision=revision)
 
 
@@ -98,13 +99,19 @@ def _is_fetched(repository, revision):
     return isinstance(try_to_load_from_cache(repository, "config.json", revision=revision), str)
 
 
-def _pack(model):
-    """Packs int8 layers now, one by one: on their first use, each would leave the hole of its former weights behind."""
-    layers = [layer for layer in model.modules() if isinstance(layer, Int8Linear)]
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if layers and os.name == "posix" else None
-    for layer in sorted(layers, key=lambda layer: -layer.out_features):  # the head first, which is the largest
-        if layer.pack() and trim is not None:
-            trim(0)  # gives the hole back to the system
+def _lay_out(model):
+    """Joins what is multiplied with the same input ([`fuse_projections`]) and packs int8 layers, block by block.
+
+    Each leaves the hole of its former weights behind, which is given back to the system before the next takes its room.
+    """
+    blocks = model.get_decoder().layers if is_laid_out_alike(model.get_decoder()) else []
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
+    for block in (model.lm_head, *blocks, model):
+        if block in blocks:
+            fuse_layer(block)
+        packed = [layer.pack() for layer in block.modules() if isinstance(layer, Int8Linear)]
+        if any(packed) and trim is not None:
+            trim(0)
 
 
 def read_weights(file, dtype):

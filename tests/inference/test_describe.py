@@ -6,8 +6,10 @@ import subprocess
 import sys
 
 import pytest
+import torch
 from conftest import ROOT, make_picture
 
+from int8_moda import Int8Linear
 from moda.cli import main
 from moda.inference.load import load_model
 from quantization_moda import quantize_int8
@@ -58,6 +60,17 @@ def test_int8_of_a_model_that_is_int8_means_nothing(repository, photos, tmp_path
     assert first == second
     for quantize in ("int8", "auto", "none"):
         assert main([*command, "--quantize", quantize, "--output", str(tmp_path / "rows.csv")]) == 0
+
+
+def test_int8_weights_are_held_once_when_they_are_loaded(repository, tmp_path):
+    model, processor = load_model(str(repository))
+    for part in (quantize_int8(model), processor):
+        part.save_pretrained(tmp_path)
+    loaded, _ = load_model(str(tmp_path))
+    layers = [layer for layer in loaded.modules() if isinstance(layer, Int8Linear)]
+    assert len(layers) > 10 and {layer.weight.device.type for layer in layers if not layer.shared} == {"meta"}
+    assert loaded.state_dict().keys() == model.state_dict().keys()
+    assert all(torch.equal(value, model.state_dict()[name]) for name, value in loaded.state_dict().items())
 
 
 def test_a_batch_has_a_largest_size(photos, capsys):
