@@ -1,9 +1,10 @@
 """MODA's configuration: a vision encoder, a causal language model, and how pictures enter the sentence."""
 
 import copy
+import re
 
 import transformers
-from transformers import AutoConfig, PretrainedConfig
+from transformers import AutoConfig
 
 
 try:  # as remote code
@@ -13,6 +14,24 @@ except ImportError:  # from the repository root, or installed
     from masks_moda import IMAGE_ATTENTION_POLICIES
     from vision_moda import image_feature_shape
 
+
+TRANSFORMERS = ">=4.57,<6"  # as in pyproject.toml
+
+
+def refuse_other_transformers(version):
+    """Raises a `RuntimeError` for a version of transformers outside of the range; one ahead of its release counts as it.
+
+    No `ImportError`, which the files that import this one would take for not being remote code.
+    """
+    lowest, above = (tuple(map(int, bound.split("."))) for bound in re.findall(r"[\d.]+", TRANSFORMERS))
+    if not lowest <= tuple(map(int, re.findall(r"\d+", version)[:2])) < above:
+        raise RuntimeError(
+            f"MODA runs on transformers{TRANSFORMERS}, not on the {version} that is installed; "
+            f'run `pip install "transformers{TRANSFORMERS}"`.'
+        )
+
+
+refuse_other_transformers(transformers.__version__)
 
 # One class under several Auto names: people load with the one they know, and call `.generate` on what they get.
 AUTO_MAP = {
@@ -54,7 +73,7 @@ SMOLLM_360M = {
 }
 
 
-class ModaConfig(PretrainedConfig):
+class ModaConfig(transformers.PretrainedConfig):
     r"""
     Configuration of a [`ModaForConditionalGeneration`].
 

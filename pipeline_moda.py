@@ -31,6 +31,7 @@ class ModaImageToTextPipeline(Pipeline):
     _load_image_processor = True  # batching asks it for a padding value
     _load_feature_extractor = False
     _load_tokenizer = True
+    modelcard = None  # transformers 5.0 asks for it on saving, and sets it nowhere
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)

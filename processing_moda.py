@@ -7,24 +7,31 @@ import os
 import torch
 import transformers
 from transformers import AutoImageProcessor, AutoTokenizer, BatchFeature
-from transformers.processing_utils import MultiModalData, ProcessorMixin
 
 
 try:  # as remote code
     from .collator_moda import IGNORED, ModaDataCollator  # noqa: F401
-    from .fetching_moda import fetch  # noqa: F401 - for pictures_moda: transformers 4 copies what is named here along
+    from .configuration_moda import TRANSFORMERS  # noqa: F401 - which refuses other versions, before more is asked of them
+
+    # Of the files that those above need, transformers 4 copies what is named here along.
+    from .fetching_moda import fetch  # noqa: F401
+    from .masks_moda import policy_mask  # noqa: F401
     from .pictures_moda import load_picture
     from .vision_moda import image_feature_shape, vision_config_of
 except ImportError:  # from the repository root, or installed
     from collator_moda import IGNORED, ModaDataCollator  # noqa: F401
+    from configuration_moda import TRANSFORMERS  # noqa: F401
     from pictures_moda import load_picture
     from vision_moda import image_feature_shape, vision_config_of
+
+from transformers.processing_utils import MultiModalData, ProcessorMixin
+
 
 IMAGE_TOKEN = "<image>"
 DEFAULT_PROMPT = "Describe the product."
 # What transformers' and TRL's code passes to every processor, and means nothing here.
 NOT_FOR_US = frozenset(
-    "videos audio truncation return_attention_mask return_token_type_ids return_mm_token_type_ids return_offsets_mapping "
+    "videos audio audios truncation return_attention_mask return_token_type_ids return_mm_token_type_ids return_offsets_mapping "
     "return_special_tokens_mask return_length verbose device timeout".split()
 )
 # A picture first, a line each for what was asked and answered; what a user or the model writes can't place a picture.

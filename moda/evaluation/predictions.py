@@ -21,7 +21,9 @@ from .sentences import describe_batch
 READERS = {
     ".csv": lambda file: pandas.read_csv(file, dtype=str, keep_default_na=False),
     ".json": lambda file: pandas.DataFrame(json.loads(file.read_text(encoding="utf-8"))),
-    ".jsonl": lambda file: pandas.read_json(file, lines=True, dtype=False, convert_dates=False),
+    ".jsonl": lambda file: pandas.DataFrame(
+        json.loads(line) for line in file.read_text(encoding="utf-8").split("\n") if line.strip()
+    ),
     ".parquet": pandas.read_parquet,
 }
 SENTENCE = ("sentence", "description", "prediction", "generated_text")

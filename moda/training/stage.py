@@ -34,6 +34,9 @@ TRAINER_DEFAULTS = {
     "dataloader_pin_memory": torch.cuda.is_available(),
 }
 
+# The name that this transformers has for gradient checkpointing; recipes may always use the first one.
+CHECKPOINTING = "activation_checkpointing" if "activation_checkpointing" in TRAINER_FIELDS else "gradient_checkpointing"
+
 
 if transformers.__version__.startswith("4."):  # its default way loses the gradient behind frozen layers; 5 changed it
     TRAINER_DEFAULTS["gradient_checkpointing_kwargs"] = {"use_reentrant": False}
@@ -150,7 +153,8 @@ class Stage:
         if "lora" in self.rates:
             check_installed(self.lora)
         settings, notes = choose_precision(self.trainer)
-        if settings.get("gradient_checkpointing") and not {"language", "lora"} & set(self.rates):
+        checkpointing = settings.get("gradient_checkpointing") or settings.get(CHECKPOINTING)
+        if checkpointing and not {"language", "lora"} & set(self.rates):
             notes.append(
                 "gradient checkpointing: of no use in this stage: transformers does it in parts that are trained"
             )
@@ -179,6 +183,7 @@ def training_arguments(output_dir, settings):
         )
     if transformers.__version__.startswith("4."):  # there one stage's precision would be every later one's
         os.environ.pop("ACCELERATE_MIXED_PRECISION", None)
+    settings = {key.replace("gradient_checkpointing", CHECKPOINTING): value for key, value in settings.items()}
     # YAML reads no as false.
     settings = {key: "no" if key.endswith("_strategy") and value is False else value for key, value in settings.items()}
     for setting in dataclasses.fields(TrainingArguments):

@@ -20,6 +20,7 @@ from moda.training.adapters import (  # noqa: E402
     quantized,
     save_adapter,
 )
+from moda.training.stage import CHECKPOINTING  # noqa: E402
 
 
 GPT2 = {"model_type": "gpt2", "vocab_size": 320, "n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 256}
@@ -60,7 +61,7 @@ def train(model, processor, folder, steps, resume=None, stop=None, **settings):
         use_cpu=True,
         disable_tqdm=True,
         save_steps=3,
-        gradient_checkpointing_kwargs={"use_reentrant": False},  # else 4.57 finds nothing to derive below an adapter
+        **{f"{CHECKPOINTING}_kwargs": {"use_reentrant": False}},  # else 4.57 finds nothing to derive below an adapter
         **settings,
     )
     rows = rows_of(processor)
@@ -274,12 +275,12 @@ def test_a_resumed_training_ends_in_the_same_weights(repository, processor, tmp_
         return {name: value for name, value in model.named_parameters() if value.requires_grad}
 
     whole = fresh()
-    train(whole, processor, tmp_path / "whole", 6, save_strategy="no", gradient_checkpointing=checkpointing)
-    train(fresh(), processor, tmp_path / "cut", 6, stop=3, gradient_checkpointing=checkpointing)
+    train(whole, processor, tmp_path / "whole", 6, save_strategy="no", **{CHECKPOINTING: checkpointing})
+    train(fresh(), processor, tmp_path / "cut", 6, stop=3, **{CHECKPOINTING: checkpointing})
     checkpoint = tmp_path / "cut" / "checkpoint-3"
     assert not list(checkpoint.glob("model*.safetensors"))
     resumed = fresh()
-    settings = {"resume": str(checkpoint), "gradient_checkpointing": checkpointing}
+    settings = {"resume": str(checkpoint), CHECKPOINTING: checkpointing}
     train(resumed, processor, tmp_path / "cut", 6, **settings)
     before, after = end(whole), end(resumed)
     assert before.keys() == after.keys() == end(fresh()).keys()
