@@ -5,10 +5,10 @@ import os
 import sys
 from importlib.metadata import version
 
-from .commands import annotate, backbones, classify, demo, demo_data, describe, evaluate, export, serve
+from .commands import annotate, backbones, classify, demo, demo_data, describe, evaluate, export, publish, serve
 
 
-COMMANDS = (describe, classify, demo, serve, export, evaluate, annotate, demo_data, backbones)
+COMMANDS = (describe, classify, demo, serve, export, evaluate, publish, annotate, demo_data, backbones)
 
 
 def make_parser():

@@ -73,7 +73,11 @@ def test_folder_has_what_a_user_looks_for(trained):
     } <= names
     assert {"sheet.png", "loss.png", "loss.csv", "predictions.csv"} <= names
     card = (folder / "README.md").read_text()
-    assert "| articleType | 100.0 % | 12 |" in card and "pipeline_tag: image-to-text" in card and "{{" not in card
+    assert (
+        "| article | 100.0 % | 75.8–100.0 % | 12 |" in card
+        and "pipeline_tag: image-to-text" in card
+        and "{{" not in card
+    )
     assert yaml.safe_load((folder / "recipe.yaml").read_text())["stages"]["describe"]["max_steps"] == 250
 
 
