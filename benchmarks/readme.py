@@ -219,6 +219,23 @@ def full_size_line():
     ]
 
 
+def loading_line():
+    measured = read("loading.json")
+    if measured is None:
+        return []
+    lines = []
+    for version, dtypes in sorted(measured.items()):
+        found = dtypes["float32"]
+        load, whole = (found["moda_to_llava"][figure] for figure in ("load_seconds", "read_seconds"))
+        ours, theirs = (found[name]["most_to_weights"]["median"] for name in ("MODA", "Llava"))
+        lines += [
+            f"- Loading the published folder (`AutoModel`, its own code, float32, transformers {version}) takes {load['median']:.2f} times as long as "
+            f"transformers' `Llava` of the same backbones ({load['least']:.2f} – {load['most']:.2f}), {whole['median']:.2f} times until every weight "
+            f"has been read, and {ours:.2f} times its weights in memory ({theirs:.2f} for `Llava`; `python benchmarks/loading.py`).",
+        ]
+    return lines
+
+
 def compatibility_table():
     measured = read("compatibility.json")
     if measured is None:
@@ -402,14 +419,13 @@ PAGES = {
         "results": lambda: [
             "",
             *scores_table(),
-            *presets_table(),
-            *training_table(),
             *inference_table(),
-            *full_size_line(),
+            *loading_line(),
             *compatibility_table(),
             "",
         ],
     },
+    "docs/training.md": {"speed": lambda: [*training_table(), *presets_table(), *full_size_line(), ""]},
     "docs/annotation.md": {"annotation": annotation_table, "leaks": leaks_table},
     "docs/evaluation.md": {"evaluation": evaluation_tables, "judge": judge_table, "captions": captions_table},
 }

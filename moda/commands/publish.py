@@ -1,6 +1,7 @@
 """`moda publish`: a run's model as a repository on the Hub."""
 
 import argparse
+import itertools
 import json
 import sys
 from pathlib import Path
@@ -98,8 +99,10 @@ def _build(source, folder, evaluation, options):
 
     with tqdm(total=len(assemble.STEPS) + len(check.STEPS), unit="step") as bar:
 
+        done = itertools.count()
+
         def say(step):
-            bar.update(bool(bar.desc))  # the one before is done
+            bar.update(min(next(done), 1))  # the one before is done
             bar.set_description(step)
 
         told = {name: getattr(options, name) for name in ("samples", "licence", "tag")}
