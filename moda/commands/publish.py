@@ -98,7 +98,6 @@ def _build(source, folder, evaluation, options):
     from moda.hub import assemble, check
 
     with tqdm(total=len(assemble.STEPS) + len(check.STEPS), unit="step") as bar:
-
         done = itertools.count()
 
         def say(step):

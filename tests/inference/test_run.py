@@ -56,11 +56,23 @@ def photos(made, tmp_path, monkeypatch):
 
 
 def start(command):
-    """Starts a run in a process of its own, and waits until it has described something."""
-    process = multiprocessing.get_context("fork").Process(target=lambda: sys.exit(main(command)))
+    """Starts a run in a process of its own; returns when it has described something, and stands there to be stopped."""
+    journal = Path(f"{command[command.index('--output') + 1]}.journal")
+
+    def describe():
+        add = Journal.add
+
+        def add_and_stand(self, rows):
+            add(self, rows)
+            if journal.stat().st_size >= 1000:
+                time.sleep(120)  # else a quick machine is done before the signal comes
+
+        Journal.add = add_and_stand
+        sys.exit(main(command))
+
+    process = multiprocessing.get_context("fork").Process(target=describe)
     process.start()
-    journal = f"{command[command.index('--output') + 1]}.journal"
-    while process.is_alive() and (not os.path.exists(journal) or os.path.getsize(journal) < 1000):
+    while process.is_alive() and (not journal.exists() or journal.stat().st_size < 1000):
         time.sleep(0.001)
     return process
 
