@@ -68,6 +68,7 @@ def start(command):
                 time.sleep(120)  # else a quick machine is done before the signal comes
 
         Journal.add = add_and_stand
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # where a shell's background job ignores Ctrl-C
         sys.exit(main(command))
 
     process = multiprocessing.get_context("fork").Process(target=describe)
