@@ -56,8 +56,9 @@ def plain_greedy(model, kwargs):
     settings = {name: value for name, value in vars(model.generation_config).items() if not name.startswith("_")}
     settings |= {name: value for name, value in kwargs.items() if value is not None}
     for name, value in settings.items():
-        off = value in (1, None) if name in OFF_AT_ONE else not value
-        if name not in READ | UNUSED and not off:
+        if name in READ | UNUSED:
+            continue
+        if value not in (1, None) if name in OFF_AT_ONE else value:
             return None
     length, ids, mask = settings.get("max_new_tokens"), inputs["input_ids"], inputs["attention_mask"]
     if (
@@ -72,7 +73,7 @@ def plain_greedy(model, kwargs):
     if mask is not None and (mask.shape != ids.shape or not bool(mask[:, -1].all())):
         return None
     stops = settings.get("eos_token_id")
-    stops = [] if stops is None else torch.as_tensor(stops).flatten().tolist()
+    stops = _listed(stops)
     pad = settings.get("pad_token_id")
     return {
         "inputs": {name: value for name, value in inputs.items() if value is not None},
@@ -80,9 +81,13 @@ def plain_greedy(model, kwargs):
         "stops": stops,
         "pad": int(pad) if pad is not None else stops[0] if stops else 0,
         "suppressed": [
-            i for i in settings.get("suppress_tokens") or [] if 0 <= i < model.config.text_config.vocab_size
+            i for i in _listed(settings.get("suppress_tokens")) if 0 <= i < model.config.text_config.vocab_size
         ],
     }
+
+
+def _listed(tokens):  # a number, a list, a tensor, or nothing
+    return [] if tokens is None else torch.as_tensor(tokens).flatten().tolist()
 
 
 def can_decode(model):

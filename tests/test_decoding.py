@@ -260,6 +260,14 @@ def test_what_greedy_decoding_has_no_use_for_changes_nothing(monkeypatch, kwargs
     assert torch.equal(model.generate(**batch, max_new_tokens=LENGTH, **kwargs), expected) and calls
 
 
+def test_stops_and_suppressed_tokens_may_be_tensors():
+    model, batch = build(), batch_of(build(), rows=2)
+    stops = {"eos_token_id": [7, 9], "suppress_tokens": [5, 6]}
+    tensors = {name: torch.tensor(tokens) for name, tokens in stops.items()}
+    plans = [plain_greedy(model, {**batch, "max_new_tokens": LENGTH, **given}) for given in (stops, tensors)]
+    assert all(plan["stops"] == [7, 9] and plan["suppressed"] == [5, 6] for plan in plans)
+
+
 def test_padding_on_the_right_is_left_to_transformers():
     model = build()
     batch = batch_of(model, padded=False)

@@ -52,8 +52,11 @@ def run(options):
     from huggingface_hub import get_token
     from huggingface_hub.constants import HF_HUB_OFFLINE
 
+    from moda.hub.upload import check_tag
+
     # What is wrong with the command is told before anything takes time.
     check_repository(options.repository)
+    check_tag(options.tag)
     if not options.dry_run and HF_HUB_OFFLINE:
         raise ValueError(
             "HF_HUB_OFFLINE is set, and an upload needs the Hub; unset it, or stop before that by --dry-run."
@@ -82,10 +85,7 @@ def run(options):
     for name, size in files.items():
         print(f"{size:>16,}  {name}")
     if options.dry_run:
-        private = "" if options.public else " --private"
-        print(
-            f"Nothing was uploaded; this command without --dry-run does it, or `hf upload {options.repository} {folder}{private}`."
-        )
+        print("Nothing was uploaded; this command without --dry-run does it.")
         return 0
     return _upload(folder, options)
 
@@ -127,6 +127,11 @@ def _upload(folder, options):
             print(f"{kind}: {len(files)}, {sum(size or 0 for size in files.values()) / 1e6:,.1f} MB: {which}")
     if not found:
         print(f"{options.repository} holds these very files.")
+    if found.commit and "modeling_moda.py" in found.added and found.deleted and not options.yes:
+        raise ValueError(
+            f"{options.repository} holds something else ({next(iter(found.deleted))}, …), of which this would delete "
+            f"{len(found.deleted)} files; name another repository, or say --yes."
+        )
     whose = "public" if options.public else "private"
     if not options.yes and sys.stdin.isatty() and sys.stdout.isatty():
         print(f"Upload to {ENDPOINT}/{options.repository}, {whose}? [y/N] ", end="", flush=True)

@@ -18,7 +18,7 @@ from modeling_moda import ModaForConditionalGeneration
 from processing_moda import ModaProcessor
 
 from .card import write_card
-from .files import HUB_FILES, files_of, refuse_secrets, refuse_unexpected
+from .files import HUB_FILES, files_of, known_secrets, refuse_secrets, refuse_unexpected
 from .pictures import write_pictures
 from .records import copy_record, read_json, without_paths
 from .results import told
@@ -110,7 +110,7 @@ def assemble(
         known = {"repository": repository, "evaluation": evaluation, "licence": licence, "tag": tag}
         card = write_card(draft, model.config, parts, record, repository.rsplit("/", 1)[-1], **known)
         _write_licence(run, ModelCard.load(card).data.license, draft)
-        refuse_secrets(draft, [get_token()])
+        refuse_secrets(draft, [get_token(), *known_secrets()])
         refuse_unexpected(draft)
         for path in files_of(draft).values():
             path.chmod(0o644)  # weights are written for their owner's eyes
@@ -164,7 +164,8 @@ def check_output(folder, run):
         raise ValueError(f"{folder} lies in {run}, which is to be read; name a folder beside it by --output.")
     if not folder.is_symlink() and (not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))):
         return
-    left = None if folder.is_symlink() else read_json(folder / MARK)
+    kept = folder.is_symlink() or (folder / ".git").exists()  # with a history, which is nobody's but its owner's
+    left = None if kept else read_json(folder / MARK)
     if left is None:
         raise ValueError(
             f"{folder} is there and was not assembled by moda publish, so it is left alone; name another folder by --output."
@@ -259,10 +260,8 @@ def _write_licence(run, licence, draft):
 
 
 def _digests(folder):
-    """Of each file a digest; of weights, which nobody edits, the size."""
-    return {
-        name: str(path.stat().st_size)
-        if path.suffix == ".safetensors"
-        else hashlib.sha256(path.read_bytes()).hexdigest()
-        for name, path in files_of(folder).items()
-    }
+    found = {}
+    for name, path in files_of(folder).items():
+        with path.open("rb") as file:
+            found[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found

@@ -57,7 +57,7 @@ def write_card(folder, config, parts, run, name, repository=None, evaluation=Non
     recipe, parameters = _read(folder / "recipe.yaml"), sum(part["parameters"] for part in parts)
     if evaluation is not None:
         check_evaluation(evaluation, parameters)
-    origin, data = origin_of(config, recipe), data_of(recipe, run)
+    origin, data = origin_of(config, recipe, folder), data_of(recipe, run, folder)
     licence, licence_said = licence_of(origin, data, licence)
     split = (recipe.get("evaluation") or {}).get("split", "validation")
     scores = (evaluation["systems"][0].get("attributes") if evaluation else run.get("scores")) or {}
@@ -135,12 +135,13 @@ def check_evaluation(evaluation, parameters):
         )
 
 
-def origin_of(config, recipe):
+def origin_of(config, recipe, near=""):
     """Says what the weights began as.
 
     Args:
         config ([`ModaConfig`]): Remembers where its two parts were loaded from.
         recipe (`dict`): The run's, or nothing.
+        near (`str` or `Path`, *optional*): See [`hub_id`].
 
     Returns:
         `dict`: `kind`, one of `preset`, `backbones`, `pretrained` and `None` (not known); `name`, of the preset or of the MODA
@@ -151,21 +152,22 @@ def origin_of(config, recipe):
     for part, key in (("vision", "vision"), ("language", "text")):
         found = getattr(getattr(config, f"{key}_config"), "_name_or_path", "") or model.get(key)
         if found:
-            known = hub_id(found)
+            known = hub_id(found, near)
             name = known or Path(found).name
             backbones.append({"part": part, "name": name, "id": known, "licence": LICENCES.get(known)})
     kind = next((kind for kind in ("preset", "pretrained") if kind in model), "backbones" if backbones else None)
     base = str(model.get(kind) or "")
-    known = hub_id(base) if kind == "pretrained" else None
+    known = hub_id(base, near) if kind == "pretrained" else None
     return {"kind": kind, "name": known or Path(base).name, "id": known, "backbones": backbones}
 
 
-def data_of(recipe, run):
+def data_of(recipe, run, near=""):
     """Says what was trained on.
 
     Args:
         recipe (`dict`): The run's, or nothing.
         run (`dict`): What `train.py` wrote to `run.json`, or nothing.
+        near (`str` or `Path`, *optional*): See [`hub_id`].
 
     Returns:
         `dict`: `names`, without paths of this machine; `ids`, those that are on the Hub; `name`, of what was scored;
@@ -178,24 +180,31 @@ def data_of(recipe, run):
     sources = [*((stage.get("data") or {}).get("source", scored) for stage in run.get("stages", ())), scored]
     paths = dict.fromkeys(path for source in sources for path in source.split(" + ") if path)
     drawn = [part["demo"] or {} for part in asked if "demo" in part] if all("demo" in part for part in asked) else []
-    names = {path: hub_id(path) or Path(path).name for path in paths}
+    ids = {path: hub_id(path, near) for path in paths}
+    names = {path: ids[path] or Path(path).name for path in paths}
     return {
         "names": list(dict.fromkeys(names.values())),
-        "ids": [] if drawn else list(filter(None, map(hub_id, paths))),
+        "ids": [] if drawn else list(filter(None, ids.values())),
         "name": " + ".join(names[path] for path in scored.split(" + ") if path),
         "drawn": [part for number, part in enumerate(drawn) if part not in drawn[:number]],
         "wordings": max((part.get("wordings") or 4 for part in asked), default=4),
     }
 
 
-def hub_id(name):
-    """The name, if it is that of a repository on the Hub, and nothing on this machine is called so; else `None`."""
+def hub_id(name, near=""):
+    """The name, if it is that of a repository on the Hub, and nothing on this machine is called so; else `None`.
+
+    Args:
+        name (`str`): OWNER/NAME, or a path.
+        near (`str` or `Path`, *optional*): The model's folder. A path that was trained from began in one above it.
+    """
     try:
         validate_repo_id(name)
     except HFValidationError:
         return None
     owner, slash, _ = name.partition("/")
-    return name if slash and not Path(owner).exists() and Path(name).suffix not in FILES else None
+    local = any((place / owner).exists() for place in (Path(), *Path(near).resolve().parents[:3]))
+    return name if slash and not local and Path(name).suffix not in FILES else None
 
 
 def licence_of(origin, data, given=None):

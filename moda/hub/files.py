@@ -1,6 +1,7 @@
 """Which files a repository may hold: the Hub files as they are installed, and nothing that could run or unpickle."""
 
 import json
+import os
 import re
 from fnmatch import fnmatchcase
 from importlib.util import find_spec
@@ -22,7 +23,11 @@ STARTS = {  # whatever a file is called, it begins like this
     b"PK\x03\x04": "an archive, as torch.save writes it around a pickle",
     **{bytes((0x80, protocol)): "a pickle" for protocol in range(2, 6)},
 }
-SECRET = re.compile(rb"\b(?:hf|api_org)_[A-Za-z0-9]{30,}|\bsk-[A-Za-z0-9_-]{32,}|-----BEGIN [A-Z ]*PRIVATE KEY-----")
+SECRET = re.compile(  # of the Hub, OpenAI, Amazon, GitHub; a password in an address; a key
+    rb"\b(?:hf|api_org)_[A-Za-z0-9]{30,}|\bsk-[A-Za-z0-9_-]{32,}|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{36}"
+    rb"|://[^/\s:@]+:[^/\s@]+@|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+)
+SECRET_NAME = re.compile("TOKEN|KEY|SECRET|PASSWORD", re.IGNORECASE)
 NO_TEXT = {".safetensors", ".png", ".jpg", ".jpeg"}
 
 
@@ -114,6 +119,11 @@ def _code_references(value, within=None):
             yield from _code_references(inner, within)
     elif isinstance(value, str) and within:
         yield value
+
+
+def known_secrets():
+    """What the environment holds under a name such as `MODA_API_KEY`, if it is long enough not to be a word."""
+    return [value for name, value in os.environ.items() if SECRET_NAME.search(name) and len(value) >= 16]
 
 
 def refuse_secrets(folder, secrets=()):

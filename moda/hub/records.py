@@ -1,12 +1,14 @@
 """Records on their way to others: JSON and YAML without the places of this machine."""
 
 import json
+import re
 from pathlib import PurePosixPath, PureWindowsPath
 
 import yaml
 
 
-BEFORE, BEHIND = "\"'`([", "\"'`)],;.:!?"  # what a sentence puts around a path
+BEFORE, BEHIND = "\"'`([{", "\"'`)]},;.:!?"  # what a sentence puts around a path
+JOIN = " + "  # between the catalogues of a mixture
 
 
 def read_json(path):
@@ -56,9 +58,11 @@ def without_paths(value, keys=None, key=None):
         return [without_paths(inner, keys, key) for inner in value]
     if not isinstance(value, str) or (keys is not None and key not in keys):
         return value
-    if is_place(value):  # with spaces, perhaps
+    if JOIN in value:
+        return JOIN.join(without_paths(part) for part in value.split(JOIN))
+    if is_place(value) and "\n" not in value:  # with spaces, perhaps
         return _last_part(value)
-    return " ".join(_reduced(word) for word in value.split(" "))
+    return "".join(word if word.isspace() else _reduced(word) for word in re.split(r"(\s+)", value))
 
 
 def _reduced(word):

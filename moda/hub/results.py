@@ -78,6 +78,8 @@ def _of_run(run, split):
 
 
 def _wilson(score):
+    if not score["rows"]:
+        return {"value": None, "low": None, "high": None}
     found = binomtest(score["right"], score["rows"]).proportion_ci(method="wilson")
     return {"value": score["accuracy"], "low": float(found.low), "high": float(found.high)}
 
@@ -183,7 +185,7 @@ def eval_results(run, evaluation, split, dataset):
     rows = [("accuracy", f"Accuracy, {NAMES.get(name, name)}", score["accuracy"]) for name, score in attributes.items()]
     if OVERALL in five:
         rows.append(("moda_overall", "Overall score of the MODA guide, 0 to 10, by rules", five[OVERALL]["value"]))
-    if exact:
+    if exact and exact.get("rows", 1):
         rows.append(("exact_match", "Exact match", exact["accuracy"]))
     for name, said in CAPTIONS.items():
         if name in captions:

@@ -106,8 +106,7 @@ def upload(folder, repository, private=True, tag=None, message=None, token=None)
             f"There is no token to upload to {repository} with; log in with `hf auth login`, or set HF_TOKEN to one of "
             f"{TOKENS} that may write."
         )
-    if tag is not None and (not re.fullmatch(TAG, tag) or tag == "main"):
-        raise ValueError(f"{tag!r} is no name for a tag; take one of letters, digits, dots and dashes, such as v1.")
+    check_tag(tag)
     found = _compare(api, folder, repository)
     _refuse(found, repository, private, tag)
     if found.commit is None:
@@ -133,6 +132,19 @@ def upload(folder, repository, private=True, tag=None, message=None, token=None)
         _ask(api, "create_tag", repository, tag=tag, revision=commit, exist_ok=True)
         _refuse_moved(_list_tags(api, repository).get(tag), commit, repository, tag)  # another may have been quicker
     return Uploaded(f"{api.endpoint}/{repository}", commit, tag, bool(found))
+
+
+def check_tag(tag):
+    """Checks a tag's name, which git is to take, too.
+
+    Args:
+        tag (`str` or `None`): None is left to [`upload`].
+
+    Raises:
+        `ValueError`: If it is none.
+    """
+    if tag is not None and (not re.fullmatch(TAG, tag) or tag == "main" or ".." in tag or tag.endswith((".lock", "."))):
+        raise ValueError(f"{tag!r} is no name for a tag; take one of letters, digits, dots and dashes, such as v1.")
 
 
 def _open(token):

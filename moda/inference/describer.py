@@ -141,7 +141,7 @@ class Describer:
                 "them out, or export again."
             )
         self.graph = load_graph(settings.model, settings.threads or available_cores())
-        self.processor = ModaProcessor.from_pretrained(settings.model)
+        self.processor = ModaProcessor.from_pretrained(settings.model, trust_remote_code=False)
         self.device, self.parameters = "cpu", math.inf  # for one process: a forked one would wait for threads it lacks
 
     def _open_model(self, settings):

@@ -60,8 +60,9 @@ def load_model(repository, dtype="float32", revision=None):
         model, told = ModaForConditionalGeneration.from_pretrained(
             None if here else repository, dtype=dtype, output_loading_info=True, **source
         )
-    except SafetensorError as error:
-        raise ValueError(f"The weights of {repository} are damaged ({error}); copy them again.") from error
+    except (SafetensorError, RuntimeError) as error:  # the other one: of a shape that does not fit
+        why = str(error).strip().split("\n")[0]
+        raise ValueError(f"The weights of {repository} are damaged ({why}); copy or save them again.") from error
     if told["missing_keys"]:
         missing = sorted(told["missing_keys"])
         raise ValueError(
@@ -75,7 +76,7 @@ def load_model(repository, dtype="float32", revision=None):
         _lay_out(model)
     else:  # moving, even to where they are, unpacks int8 layers
         model = model.to(device)
-    return model.eval(), ModaProcessor.from_pretrained(repository, revision=revision)
+    return model.eval(), ModaProcessor.from_pretrained(repository, revision=revision, trust_remote_code=False)
 
 
 def _find_config(repository, revision):
@@ -134,7 +135,7 @@ def read_weights(file, dtype):
     for name in opened.keys():
         blocks.setdefault(name.rsplit(".", 2)[0], []).append(name)
     for names in blocks.values():
-        names.sort(key=lambda name: (name.rsplit(".", 1)[1], IN_A_ROW.get(name.split(".")[-2], 0), name))
+        names.sort(key=lambda name: (name.rsplit(".", 1)[-1], IN_A_ROW.get(f".{name}".split(".")[-2], 0), name))
         sizes = [math.prod(opened.get_slice(name).get_shape()) for name in names]
         floats = [_is_float(opened, name) for name in names]
         piece = torch.empty(sum(size for size, is_float in zip(sizes, floats) if is_float), dtype=dtype)

@@ -139,6 +139,11 @@ def test_a_path_is_no_id(tmp_path, monkeypatch):
     assert hub_id("Qwen/Qwen2.5-0.5B") == "Qwen/Qwen2.5-0.5B"
     for path in ("runs/clip", "runs/gone", "/a/b", "data/rows.parquet", "gpt2", "a/b/c", "../a", "a b/c"):
         assert hub_id(path) is None, path
+    (tmp_path / "a" / "b" / "c" / "d").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "a" / "b" / "c" / "d")  # where it is trained is not always where it is published
+    assert hub_id("runs/demo") == "runs/demo" and hub_id("runs/demo", tmp_path / "runs" / "mine-hub") is None
+    monkeypatch.chdir(tmp_path / "runs")
+    assert hub_id("runs/demo") is None
 
 
 def test_drawings_are_called_drawings(tmp_path):

@@ -6,7 +6,7 @@ import shutil
 import pytest
 from conftest import ROOT
 
-from moda.hub.files import HUB_FILES, files_of, refuse_secrets, refuse_unexpected
+from moda.hub.files import HUB_FILES, files_of, known_secrets, refuse_secrets, refuse_unexpected
 
 
 @pytest.fixture
@@ -90,6 +90,20 @@ def test_a_config_that_points_to_other_code_is_refused(folder, file, change):
         ValueError, match=rf"holds {file}, which is a config that sends its reader to the code of '\S*theirs"
     ):
         refuse_unexpected(folder)
+
+
+@pytest.mark.parametrize("secret", ["AKIA" + "Q" * 16, "ghp_" + "a" * 36, "https://ann:open@shop.example/rows.csv"])
+def test_keys_of_others_are_found(folder, secret):
+    (folder / "notes.txt").write_text(f"as in {secret}")
+    with pytest.raises(ValueError, match="notes.txt holds what looks like a token"):
+        refuse_secrets(folder)
+
+
+def test_what_the_environment_keeps_secret_stays_so(folder, monkeypatch):
+    monkeypatch.setenv("MODA_API_KEY", "nobody-is-to-see-this")
+    (folder / "notes.txt").write_text("judged with nobody-is-to-see-this")
+    with pytest.raises(ValueError, match="notes.txt"):
+        refuse_secrets(folder, known_secrets())
 
 
 def test_tokens_are_found_and_not_repeated(folder):

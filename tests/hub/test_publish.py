@@ -61,7 +61,7 @@ def test_a_dry_run_leaves_a_checked_folder(run, published):
     folder, said = published
     assert all(f"samples/{number}.png: " in said for number in range(1, 5)) and all(step in said for step in STEPS)
     size = (folder / "model.safetensors").stat().st_size
-    assert f"{size:,}  model.safetensors\n" in said and f"`hf upload {ID} {run}-hub --private`" in said
+    assert f"{size:,}  model.safetensors\n" in said and "Nothing was uploaded;" in said
     assert "its scores are left out" in said and "note: the licence is not known" in said
     assert 'revision="v1.0"' in (folder / "README.md").read_text()
 
@@ -139,6 +139,33 @@ def test_an_id_that_is_none(run, capsys, repository, why):
     assert main(["publish", str(run), repository, "--dry-run"]) == 1
     said = capsys.readouterr().err
     assert why in said and "write OWNER/NAME, such as me/moda-shoes." in said
+
+
+@pytest.mark.parametrize("tag", ["main", "v 1", "v1..2", "v1.lock", "v1.", "-v1", ""])
+def test_a_tag_that_is_none_is_told_at_once(run, capsys, tag):
+    assert main(["publish", str(run), ID, "--dry-run", f"--tag={tag}"]) == 1
+    said = capsys.readouterr()
+    assert f"{tag!r} is no name for a tag" in said.err and said.out == ""
+
+
+def test_what_others_have_there_is_not_deleted_unasked(published, hub, token, monkeypatch):
+    folder, _ = published
+    hub.create(ID, private=True)
+    hub.commit(ID, {"README.md": b"A language model.", "model.safetensors": b"weights", "vocab.json": b"{}"}, "theirs")
+    before = list(hub.commits)
+    with pytest.raises(ValueError, match=rf"{ID} holds something else \(vocab.json, …\), of which this would delete 1"):
+        _upload(folder, options())
+    assert hub.commits == before
+    assert _upload(folder, options("--yes")) == 0 and "vocab.json" not in hub.files(ID, "main")
+
+
+def test_a_failed_check_sends_nothing(run, hub, token, monkeypatch, tmp_path, capsys):
+    def check(folder, say):
+        raise ValueError("it does not load.")
+
+    monkeypatch.setattr("moda.hub.check.check", check)
+    assert main(["publish", str(run), ID, "--output", str(tmp_path / "made")]) == 1
+    assert "it does not load." in capsys.readouterr().err and not hub.commits and not hub.repositories
 
 
 def test_what_is_wrong_is_told_before_anything_is_done(run, hub, monkeypatch, tmp_path, capsys):

@@ -208,6 +208,16 @@ def test_nobodys_folder_is_lost(run, assembled, tmp_path):
         ValueError, match=r"edited was changed since it was assembled \(README.md\), which would be lost"
     ):
         assemble(run, edited, "me/moda")
+    tuned = shutil.copytree(assembled, tmp_path / "tuned")
+    weights = bytearray((tuned / "model.safetensors").read_bytes())
+    weights[-1] ^= 1  # of the same size
+    (tuned / "model.safetensors").write_bytes(weights)
+    with pytest.raises(ValueError, match=r"tuned was changed since it was assembled \(model.safetensors\)"):
+        assemble(run, tuned, "me/moda")
+    (shutil.copytree(assembled, tmp_path / "kept") / ".git").mkdir()
+    with pytest.raises(ValueError, match="kept is there and was not assembled by moda publish"):
+        assemble(run, tmp_path / "kept", "me/moda")
+    assert (tuned / "model.safetensors").read_bytes() == weights
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
     assert (edited / "README.md").read_text().endswith("by hand.\n")
 
@@ -278,6 +288,9 @@ def test_damaged_weights_and_records(repository, tmp_path):
         ),
         (["../ann/x", {"/a/b": 3}, "see ../ann/x."], ["x", {"/a/b": 3}, "see x."]),
         ("... and so on", "... and so on"),
+        ("/data/a.parquet + /home/ann/own.parquet", "a.parquet + own.parquet"),
+        ("data/a.parquet + /home/ann/own.parquet", "data/a.parquet + own.parquet"),
+        ("see\n/home/ann/x/y z, {/home/ann/b}", "see\ny z, {b}"),
     ],
 )
 def test_paths_become_their_last_part(said, told):
