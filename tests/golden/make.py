@@ -1,9 +1,10 @@
 """Writes the golden repository of the transformers that is installed, for `test_golden.py`: `python tests/golden/make.py`.
 
-`4.57/` and `5.23/` are model repositories as MODA saved them on these versions of transformers, and the `.safetensors` what they
-answered then; `hub_files.zip` holds the code that was saved with them. They stand for the repositories that people have published: a change after which one of them
-loads no longer, or answers otherwise, breaks theirs as well, and is to be undone or to learn to read what was saved before it. Only
-a change that is meant to part with old repositories writes these files anew, with each version; it says so to their owners, too.
+`4.57/` and `5.23/` are model repositories with random weights as MODA saved them on these versions of transformers, and the
+`.safetensors` what they answered then; `hub_files.zip` holds the code that was saved with them. They stand for the repositories
+that people have published: a change after which one of them loads no longer, or answers otherwise, breaks theirs as well, and is
+to be undone or to learn to read what was saved before it. Only a change that is meant to part with old repositories writes these
+files anew, with each version; it says so to their owners, too.
 """
 
 import json
